@@ -1,0 +1,56 @@
+// swift-tools-version: 6.2
+// unsafeFlags in a package that others depend on by tag are accepted from tools version 6.2 on.
+import PackageDescription
+
+/// The same kernel sources are built three times; the compiler's own vectoriser follows `-march`.
+/// Nothing of them may be inlined into a module for other processors, hence `-disable-cmo`.
+func kernels(_ name: String, march: [String] = [], define: String) -> Target {
+  #if arch(x86_64)
+    let march = march.flatMap { ["-Xcc", $0] }
+  #else
+    let march: [String] = []
+  #endif
+  return .target(
+    name: name,
+    dependencies: ["NanogradKernelTable"],
+    swiftSettings: [
+      .define(define),
+      .unsafeFlags(
+        ["-Ounchecked", "-disable-cmo", "-Xcc", "-fno-math-errno"] + march,
+        .when(configuration: .release)),
+    ])
+}
+
+let package = Package(
+  name: "nanograd",
+  products: [
+    .library(name: "Nanograd", targets: ["Nanograd"])
+  ],
+  targets: [
+    // The handwritten header, so that the compiler checks each export against its declaration.
+    .systemLibrary(name: "CNanograd", path: "include"),
+    // What Swift cannot say itself: processor features, futex, CPU pause. Header only.
+    .systemLibrary(name: "CPlatform", path: "Sources/CPlatform"),
+    .target(name: "NanogradKernelTable"),
+    kernels("NanogradKernels", define: "NANOGRAD_BASELINE"),
+    kernels("NanogradKernelsAVX2", march: ["-march=x86-64-v3"], define: "NANOGRAD_AVX2"),
+    kernels(
+      "NanogradKernelsAVX512", march: ["-march=x86-64-v4", "-mprefer-vector-width=512"],
+      define: "NANOGRAD_AVX512"),
+    .target(
+      name: "Nanograd",
+      dependencies: [
+        "CPlatform", "NanogradKernelTable", "NanogradKernels", "NanogradKernelsAVX2",
+        "NanogradKernelsAVX512",
+      ]),
+    .target(name: "NanogradC", dependencies: ["Nanograd", "CNanograd", "CPlatform"]),
+    .testTarget(
+      name: "KernelTests",
+      dependencies: [
+        "CPlatform", "NanogradKernelTable", "NanogradKernels", "NanogradKernelsAVX2",
+        "NanogradKernelsAVX512",
+      ]),
+    .testTarget(name: "NanogradTests", dependencies: ["Nanograd"]),
+  ],
+  swiftLanguageModes: [.v6]
+)

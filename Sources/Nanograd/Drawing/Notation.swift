@@ -1,0 +1,87 @@
+//  A tensor as an expression.
+
+extension Tensor: CustomStringConvertible {
+  /// The expression, such as `((x @ w) + b)`. A text of more than a million bytes is cut with "…".
+  public var notation: String { notation(limit: 1_000_000) }
+
+  public var description: String { notation }
+
+  /// The expression, cut with "…" after at most `limit` bytes. Shared parts are written out wherever
+  /// they stand, so that only the limit keeps it from growing exponentially with the graph.
+  public func notation(limit: Int) -> String {
+    var text = ""
+    var tensors = 0
+    // The first to be written is the last in the list.
+    var pending: [Piece] = [.tensor(self)]
+    while let piece = pending.popLast() {
+      switch piece {
+      case .text(let part):
+        guard part.utf8.count <= limit - text.utf8.count else {
+          return text + part.prefix(bytes: limit - text.utf8.count) + "…"
+        }
+        text += part
+      case .tensor(let tensor):
+        // Each tensor adds a character or more, though perhaps behind its operand: a chain of
+        // transposes is a long way to the first character of a text that will be cut anyhow.
+        tensors += 1
+        if tensors > limit {
+          pending.append(.text("…"))
+        } else {
+          tensor.appendPieces(to: &pending)
+        }
+      }
+    }
+    return text
+  }
+
+  /// Appends the pieces of this tensor's own notation, the last one first.
+  private func appendPieces(to pending: inout [Piece]) {
+    let template = op.definition.notation(self)
+    // A leaf's name is no template.
+    guard operands.count > 0 else { return pending.append(.text(template[...])) }
+    let begin = pending.count
+    var rest = template[...]
+    while let mark = rest.firstIndex(of: "$") {
+      let name = rest.index(after: mark)
+      guard name < rest.endIndex else { break }
+      pending.append(.text(rest[..<mark]))
+      if rest[name] == "*" {
+        for i in 0..<operands.count {
+          if i > 0 { pending.append(.text(", ")) }
+          pending.append(.tensor(operands[i]))
+        }
+      } else if let i = rest[name].wholeNumberValue, let argument = argument(i) {
+        pending.append(.tensor(argument))
+      }
+      rest = rest[rest.index(after: name)...]
+    }
+    pending.append(.text(rest))
+    pending[begin...].reverse()
+  }
+
+  /// What `$i` stands for.
+  private func argument(_ i: Int) -> Tensor? {
+    if let arguments = attributes.label?.arguments {
+      return i < arguments.count ? arguments[i] : nil
+    }
+    return i < operands.count ? operands[i] : nil
+  }
+}
+
+private enum Piece {
+  case text(Substring)
+  case tensor(Tensor)
+}
+
+extension Substring {
+  /// The longest beginning that has at most so many bytes and ends with a whole character.
+  func prefix(bytes limit: Int) -> Substring {
+    guard utf8.count > limit else { return self }
+    var end = utf8.index(startIndex, offsetBy: Swift.max(limit, 0))
+    // Bytes that continue a character are 10…… in UTF-8.
+    while end > startIndex, utf8[end] & 0xC0 == 0x80 {
+      end = utf8.index(before: end)
+    }
+    return self[..<end]
+  }
+}

@@ -1,0 +1,187 @@
+//  A few threads that share loops of independent tasks. What a task computes never depends on who
+//  runs it, so results do not depend on how many there are.
+
+import CPlatform
+import Glibc
+import Synchronization
+
+/// Threads that a computation may use, the calling one included.
+package var numberOfThreads: Int { Workers.limit.load(ordering: .relaxed) }
+
+/// Sets it for the whole process: 1 to 1,024.
+package func setNumberOfThreads(_ count: Int) throws {
+  guard count >= 1, count <= 1024 else {
+    throw NanogradError(.argument, "\(count) threads, expected 1 to 1024")
+  }
+  Workers.limit.store(count, ordering: .relaxed)
+}
+
+enum Workers {
+  /// From `NANOGRAD_THREADS`, or the processors that this process may use.
+  static let limit = Atomic<Int>(
+    getenv("NANOGRAD_THREADS").flatMap { Int(String(cString: $0)) }
+      .flatMap { (1...1024).contains($0) ? $0 : nil } ?? Swift.min(Int(ngp_processors()), 1024))
+
+  /// Calls `task` for 0 ..< count, each once, on this thread and on workers; returns when all are done.
+  /// Loops from several threads at once take turns at the workers: who finds them taken runs alone.
+  static func run(_ count: Int, _ task: (Int) -> Void) {
+    let helpers = Swift.min(limit.load(ordering: .relaxed), count) - 1
+    guard helpers > 0, let pool = Pool.acquire(helpers) else {
+      for i in 0..<count { task(i) }
+      return
+    }
+    withoutActuallyEscaping(task) { pool.run(count, helpers, $0) }
+    pool.inUse.store(false, ordering: .releasing)
+  }
+}
+
+/// The process's worker threads.
+private final class Pool: @unchecked Sendable {
+  /// Replaced in the child of a fork, which has none of the parent's threads.
+  private static let current = Atomic<UInt>(0)
+
+  let inUse = Atomic<Bool>(false)
+  private var started = 0
+  /// Counts loops; idle workers sleep on it.
+  private let epoch = Word()
+  private let sleepers = Atomic<Int>(0)
+  /// The loop being shared. Written before `gate` opens, read by who passed it.
+  private var task: ((Int) -> Void)?
+  private var count = 0
+  private let next = Atomic<Int>(0)
+  /// Twice the number of workers inside the loop, and 1 while more may enter.
+  private let gate = Atomic<Int>(0)
+  /// How many more may enter.
+  private let places = Atomic<Int>(0)
+  /// The caller sleeps on it until the last worker leaves.
+  private let finished = Word()
+
+  /// About 30 µs of looking before sleeping: waking costs about as much.
+  private static let patience = 1_000
+
+  static func acquire(_ helpers: Int) -> Pool? {
+    let address = current.load(ordering: .acquiring)
+    let pool: Pool
+    if let pointer = UnsafeRawPointer(bitPattern: address) {
+      pool = Unmanaged<Pool>.fromOpaque(pointer).takeUnretainedValue()
+    } else {
+      pool = Pool()
+      let retained = Unmanaged.passRetained(pool)
+      let (exchanged, _) = current.compareExchange(
+        expected: 0, desired: UInt(bitPattern: retained.toOpaque()), ordering: .acquiringAndReleasing)
+      guard exchanged else {
+        retained.release()
+        return nil
+      }
+      // The child forgets the parent's pool, and starts its own when it needs one.
+      pthread_atfork(nil, nil) { Pool.current.store(0, ordering: .relaxed) }
+    }
+    guard pool.inUse.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged
+    else { return nil }
+    while pool.started < helpers, pool.start() { pool.started += 1 }
+    return pool
+  }
+
+  /// Starts one thread, which takes no signals: they are for the host's threads.
+  private func start() -> Bool {
+    var all = sigset_t()
+    var before = sigset_t()
+    sigfillset(&all)
+    pthread_sigmask(SIG_SETMASK, &all, &before)
+    defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
+    var thread = pthread_t()
+    let result = pthread_create(
+      &thread, nil,
+      { pointer in
+        Unmanaged<Pool>.fromOpaque(pointer!).takeUnretainedValue().work()
+        return nil
+      }, Unmanaged.passUnretained(self).toOpaque())
+    if result == 0 { pthread_detach(thread) }
+    return result == 0
+  }
+
+  /// Shares a loop; to be called by whoever has the pool in use.
+  func run(_ count: Int, _ helpers: Int, _ task: @escaping (Int) -> Void) {
+    self.task = task
+    self.count = count
+    next.store(0, ordering: .relaxed)
+    places.store(helpers, ordering: .relaxed)
+    gate.store(1, ordering: .sequentiallyConsistent)
+    epoch.advance()
+    if sleepers.load(ordering: .sequentiallyConsistent) > 0 { epoch.wake(helpers) }
+
+    claim()
+    // Nobody enters from here on; who is inside finishes its last task.
+    var seen = finished.value
+    if gate.wrappingSubtract(1, ordering: .acquiringAndReleasing).newValue != 0 {
+      var looks = 0
+      while gate.load(ordering: .acquiring) != 0 {
+        looks += 1
+        if looks < Pool.patience { ngp_pause() } else { finished.wait(seen) }
+        seen = finished.value
+      }
+    }
+    self.task = nil
+  }
+
+  /// Takes tasks until none is left.
+  private func claim() {
+    guard let task else { return }
+    while true {
+      let i = next.wrappingAdd(1, ordering: .relaxed).oldValue
+      guard i < count else { return }
+      task(i)
+    }
+  }
+
+  /// A worker's life.
+  private func work() {
+    var seen = epoch.value
+    // The loop that this thread was started for may be under way already.
+    enter()
+    while true {
+      var looks = 0
+      while epoch.value == seen {
+        looks += 1
+        if looks < Pool.patience {
+          ngp_pause()
+        } else {
+          sleepers.wrappingAdd(1, ordering: .sequentiallyConsistent)
+          epoch.wait(seen)
+          sleepers.wrappingSubtract(1, ordering: .sequentiallyConsistent)
+        }
+      }
+      seen = epoch.value
+      enter()
+    }
+  }
+
+  /// Joins the loop under way, if there is one with a place left.
+  private func enter() {
+    var state = gate.load(ordering: .acquiring)
+    while true {
+      guard state & 1 == 1 else { return }
+      let (exchanged, original) = gate.compareExchange(
+        expected: state, desired: state + 2, ordering: .acquiringAndReleasing)
+      if exchanged { break }
+      state = original
+    }
+    if places.wrappingSubtract(1, ordering: .relaxed).newValue >= 0 { claim() }
+    if gate.wrappingSubtract(2, ordering: .acquiringAndReleasing).newValue == 0 {
+      finished.advance()
+      finished.wake(1)
+    }
+  }
+}
+
+/// A number that threads can sleep on until it changes.
+private struct Word: @unchecked Sendable {
+  private let memory = UnsafeMutablePointer<Atomic<UInt32>>.allocate(capacity: 1)
+
+  init() { memory.initialize(to: Atomic(0)) }
+
+  var value: UInt32 { memory.pointee.load(ordering: .sequentiallyConsistent) }
+  func advance() { memory.pointee.wrappingAdd(1, ordering: .sequentiallyConsistent) }
+  func wait(_ seen: UInt32) { ngp_wait(memory, seen) }
+  func wake(_ count: Int) { ngp_wake(memory, Int32(count)) }
+}

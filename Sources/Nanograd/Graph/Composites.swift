@@ -1,0 +1,233 @@
+//  What numerics does not force to be primitive: plain functions of primitives, without derivatives of
+//  their own.
+
+// MARK: Leaves and constants
+
+extension Tensor {
+  /// A leaf without gradient that holds zeros until it is written.
+  public convenience init(
+    variable dtype: DType, _ dimensions: [Int], tag: String? = nil
+  ) throws {
+    try self.init(
+      leaf: Leaf(tag: tag, isParameter: false), dtype: dtype, shape: Shape(dimensions),
+      isParameter: false)
+  }
+
+  /// A leaf whose gradient is accumulated, holding zeros until it is written; float32 or float64.
+  public convenience init(
+    parameter dtype: DType, _ dimensions: [Int], tag: String? = nil
+  ) throws {
+    guard dtype.isFloat else {
+      throw NanogradError(
+        .dtype, "\(dtype) carries no gradient, expected float32 or float64", function: "parameter")
+    }
+    try self.init(
+      leaf: Leaf(tag: tag, isParameter: true), dtype: dtype, shape: Shape(dimensions),
+      isParameter: true)
+  }
+}
+
+/// A tensor full of one number.
+public func full(_ dtype: DType, _ dimensions: [Int], _ value: Double) throws -> Tensor {
+  try broadcastTo(Tensor(constant: value, dtype), Shape(dimensions))
+}
+func zeros(_ dtype: DType, _ shape: Shape) throws -> Tensor {
+  try broadcastTo(Tensor(constant: 0, dtype), shape)
+}
+func ones(_ dtype: DType, _ shape: Shape) throws -> Tensor {
+  try broadcastTo(Tensor(constant: 1, dtype), shape)
+}
+
+/// Gives a composite its name in drawings.
+private func named(
+  _ body: Tensor, _ notation: String, _ arguments: [Tensor], isOpaque: Bool = true
+) throws -> Tensor {
+  try Tensor(.named, .one(body), .label(Label(notation, arguments, isOpaque: isOpaque)))
+}
+
+// MARK: Elementwise
+
+/// 1/a. Gradient: -g·y².
+public func reciprocal(_ a: Tensor) throws -> Tensor { try 1 / a }
+/// 1 where a ≠ b, else 0.
+public func notEqual(_ a: Tensor, _ b: Tensor) throws -> Tensor {
+  try Tensor(constant: 1, a.dtype) - equal(a, b)
+}
+/// 1 where a > b, else 0.
+public func greater(_ a: Tensor, _ b: Tensor) throws -> Tensor { try less(b, a) }
+/// 1 where a ≥ b, else 0.
+public func greaterEqual(_ a: Tensor, _ b: Tensor) throws -> Tensor { try lessEqual(b, a) }
+
+/// a limited to [low, high]. Gradient: g where low ≤ a ≤ high, else 0.
+public func clamp(_ a: Tensor, _ low: Double, _ high: Double) throws -> Tensor {
+  guard low <= high else {
+    throw NanogradError(
+      .argument, "bounds \(low) and \(high), expected the lower first", function: "clamp")
+  }
+  let (bottom, top) = try (Tensor(constant: low, a.dtype), Tensor(constant: high, a.dtype))
+  let limited = try select(less(a, bottom), bottom, select(less(top, a), top, a))
+  return try named(limited, "clamp($0, \(number(low)), \(number(high)))", [a])
+}
+
+// MARK: Reductions
+
+/// The mean over axes (all for nil); NaN of no elements. Gradient: g/n, repeated.
+public func mean(_ a: Tensor, axes: [Int]? = nil, keep: Bool = false) throws -> Tensor {
+  let set = try Axes(axes, of: a.shape)
+  let sums = try reduction(.sum, a, set, keep: keep)
+  // Of no elements: 0/0 where a result exists at all.
+  let count = (0..<a.rank).reduce(1) { set.contains($1) ? $0 * a.shape[$1] : $0 }
+  return try named(sums / Double(count), "mean($0)", [a])
+}
+
+/// ln Σ eᵃ over axes (all for nil), without overflow. Gradient: g·softmax(a).
+public func logSumExp(_ a: Tensor, axes: [Int]? = nil, keep: Bool = false) throws -> Tensor {
+  let set = try Axes(axes, of: a.shape)
+  let largest = try stopGradient(reduction(.max, a, set, keep: true))
+  // An infinite largest is not subtracted: ∞ - ∞ would be NaN.
+  let finite = try less(abs(largest), Tensor(constant: .infinity, a.dtype))
+  let shift = try select(finite, largest, Tensor(constant: 0, a.dtype))
+  let kept = try shift + log(reduction(.sum, exp(a - shift), set, keep: true))
+  let result = try keep ? kept : reshape(kept, to: set.reduce(a.shape, keep: false))
+  return try named(result, "logsumexp($0)", [a])
+}
+
+/// eᵃ / Σ eᵃ along an axis, without overflow. Gradient: y·(g - Σ g·y).
+public func softmax(_ a: Tensor, axis: Int) throws -> Tensor {
+  let set = try Axes([axis], of: a.shape)
+  guard a.size > 0 else { return try named(exp(a), "softmax($0)", [a]) }
+  let e = try exp(a - stopGradient(reduction(.max, a, set, keep: true)))
+  return try named(e / reduction(.sum, e, set, keep: true), "softmax($0)", [a])
+}
+
+/// a - ln Σ eᵃ along an axis, without overflow. Gradient: g - softmax(a)·Σ g.
+public func logSoftmax(_ a: Tensor, axis: Int) throws -> Tensor {
+  let set = try Axes([axis], of: a.shape)
+  guard a.size > 0 else { return try named(exp(a), "log_softmax($0)", [a]) }
+  let s = try a - stopGradient(reduction(.max, a, set, keep: true))
+  return try named(s - log(reduction(.sum, exp(s), set, keep: true)), "log_softmax($0)", [a])
+}
+
+// MARK: Selections
+
+/// Picks whole slices: a's axis is replaced by the axes of `indices`, as in an embedding. Indices are checked
+/// on evaluation. Gradient: g, added at the indices.
+public func indexSelect(_ a: Tensor, at indices: Tensor, axis: Int) throws -> Tensor {
+  let axis = try a.shape.axis(axis)
+  let flat = try Shape(rank: a.rank) { $0 == axis ? indices.size : 1 }
+  let picked = try gather(a, at: reshape(indices, to: flat), axis: axis)
+  return try reshape(picked, Array(a.shape[..<axis]) + indices.shape + a.shape[(axis + 1)...])
+}
+
+/// A new last axis of `depth`: 1 at the index, 0 elsewhere.
+public func oneHot(_ indices: Tensor, depth: Int, _ dtype: DType) throws -> Tensor {
+  try cast(matches(indices, depth: depth), to: dtype)
+}
+
+/// The same, in the dtype of the indices.
+private func matches(_ indices: Tensor, depth: Int) throws -> Tensor {
+  guard !indices.dtype.isFloat else {
+    throw NanogradError(
+      .dtype, "indices are \(indices.dtype), expected int32 or int64", function: "one_hot")
+  }
+  guard depth >= 0, depth <= Int(Int32.max) else {
+    throw NanogradError(
+      .argument, "depth \(depth), expected 0 to \(Int32.max)", function: "one_hot")
+  }
+  return try equal(
+    expandDims(indices, axis: -1), Tensor(iota: depth, indices.dtype))
+}
+
+// MARK: Losses
+
+/// Keeps the logarithm of a probability of 0 finite, as in the Python original.
+private let epsilon = 1e-12
+
+/// mean((t - y)²). Gradient in y: 2(y - t)/n.
+public func squaredError(_ y: Tensor, _ t: Tensor) throws -> Tensor {
+  try requireEqual(y, t, "squared_error")
+  return try named(item(mean(power(t - y, 2), keep: true)), "($0 - $1)^2", [y, t], isOpaque: false)
+}
+
+/// mean(-(t·ln(y + ε) + (1 - t)·ln(1 - y + ε))), ε = 1e-12, for probabilities y.
+public func binaryCrossEntropy(_ y: Tensor, _ t: Tensor) throws -> Tensor {
+  try requireEqual(y, t, "binary_cross_entropy")
+  let likelihood = try t * log(y + epsilon) + (1 - t) * log(1 - y + epsilon)
+  return try crossEntropy(-mean(likelihood), y, t)
+}
+
+/// The same for logits z, without overflow: mean(max(z, 0) - z·t + ln(1 + e^-|z|)). Gradient in z:
+/// (sigmoid(z) - t)/n.
+public func binaryCrossEntropy(logits z: Tensor, _ t: Tensor) throws -> Tensor {
+  try requireEqual(z, t, "binary_cross_entropy_logits")
+  // relu and |z| have no slope at 0 but their sum here has one: the choice between the branches is
+  // constant, and each branch is smooth.
+  let zero = try Tensor(constant: 0, z.dtype)
+  let negative = try less(z, zero)
+  let (positive, magnitude) = try (select(negative, zero, z), select(negative, -z, z))
+  return try crossEntropy(mean(positive - z * t + log1p(exp(-magnitude))), z, t)
+}
+
+/// For probabilities y over the last axis and targets t of the same shape: -mean over rows of
+/// Σ t·ln(y + ε), ε = 1e-12.
+public func crossEntropy(_ y: Tensor, _ t: Tensor) throws -> Tensor {
+  try requireEqual(y, t, "cross_entropy")
+  return try crossEntropy(-mean(sum(t * log(y + epsilon), axes: [-1])), y, t)
+}
+
+/// The same for logits, without overflow. Gradient in z: (softmax(z)·Σt - t)/rows.
+public func crossEntropy(logits z: Tensor, _ t: Tensor) throws -> Tensor {
+  try requireEqual(z, t, "cross_entropy_logits")
+  return try crossEntropy(-mean(sum(t * logSoftmax(z, axis: -1), axes: [-1])), z, t)
+}
+
+/// The same for probabilities, the targets being class indices. A row whose index is no class contributes 0.
+public func crossEntropy(_ y: Tensor, indices: Tensor) throws -> Tensor {
+  try crossEntropy(log(y + epsilon), at: indices, y, "cross_entropy_indices")
+}
+
+/// The same for logits, the targets being class indices. A row whose index is no class contributes 0.
+public func crossEntropy(logits z: Tensor, indices: Tensor) throws -> Tensor {
+  try crossEntropy(
+    logSoftmax(z, axis: -1), at: indices, z, "cross_entropy_logits_indices")
+}
+
+private func crossEntropy(
+  _ logarithms: Tensor, at indices: Tensor, _ y: Tensor, _ function: String
+) throws -> Tensor {
+  guard y.rank == indices.rank + 1, indices.shape.elementsEqual(y.shape.dropLast()) else {
+    throw NanogradError(
+      .shape, "indices of shape \(indices.shape) for shape \(y.shape), expected "
+        + (y.rank == 0 ? "a last axis of classes" : "[\(y.shape.dropLast().map(String.init).joined(separator: ", "))]"),
+      function: function)
+  }
+  let chosen = try cast(matches(indices, depth: y.shape[y.rank - 1]), to: y.dtype)
+  let picked = try select(chosen, logarithms, Tensor(constant: 0, y.dtype))
+  return try crossEntropy(-mean(sum(picked, axes: [-1])), y, indices)
+}
+
+private func crossEntropy(_ body: Tensor, _ y: Tensor, _ t: Tensor) throws -> Tensor {
+  try named(body, "CrossEntropy($0, $1)", [y, t], isOpaque: false)
+}
+
+/// Σ w². Gradient: 2w.
+public func ridge(_ w: Tensor) throws -> Tensor {
+  let body = try item(sum(power(w, 2), keep: true))
+  return try named(body, "($0)", [body], isOpaque: false)
+}
+
+/// Σ |w|. Gradient: sign(w).
+public func lasso(_ w: Tensor) throws -> Tensor {
+  let body = try item(sum(abs(w), keep: true))
+  return try named(body, "($0)", [body], isOpaque: false)
+}
+
+private func requireEqual(_ y: Tensor, _ t: Tensor, _ function: String) throws {
+  guard y.shape == t.shape else {
+    throw NanogradError(
+      .shape, "shapes \(y.shape) and \(t.shape), expected equal ones", function: function)
+  }
+  guard y.rank > 0 || !function.hasPrefix("cross_entropy") else {
+    throw NanogradError(.shape, "a scalar, expected a last axis of classes", function: function)
+  }
+}

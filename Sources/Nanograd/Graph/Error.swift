@@ -1,0 +1,36 @@
+//  What can go wrong, as a value: nothing in this library traps on what a caller passes.
+
+/// An error: a code for programs, and for people the operator at fault, what it was given, and
+/// what it expected.
+public struct NanogradError: Error, Equatable, CustomStringConvertible {
+  /// The same numbers as `NG_ERROR_…` of the C interface.
+  public enum Code: Int32, Sendable {
+    case null = -1
+    case handle = -2
+    case shape = -3
+    case dtype = -4
+    case argument = -5
+    case index = -6
+    case memory = -7
+    case state = -8
+  }
+
+  public let code: Code
+  /// The operator or function that found the error, where it is known.
+  public let function: String?
+  public let text: String
+
+  public init(_ code: Code, _ text: String, function: String? = nil) {
+    self.code = code
+    self.text = text
+    self.function = function
+  }
+
+  /// Function and text together.
+  public var description: String { function.map { "\($0): \(text)" } ?? text }
+
+  /// The same error, found by a function if none has claimed it yet.
+  func found(by name: String) -> NanogradError {
+    NanogradError(code, text, function: function ?? name)
+  }
+}

@@ -1,0 +1,295 @@
+//  Primitives that move data and compute nothing.
+
+/// Swaps the last two axes; a scalar or vector stays as it is. Gradient: g, swapped back.
+public func transpose(_ a: Tensor) throws -> Tensor {
+  guard a.rank >= 2 else { return a }
+  var axes = Array(0..<a.rank)
+  axes.swapAt(a.rank - 1, a.rank - 2)
+  return try permute(a, axes)
+}
+
+/// Axis `i` of the result is axis `axes[i]` of a. Gradient: g, moved back.
+public func permute(_ a: Tensor, _ axes: [Int]) throws -> Tensor {
+  let set = try Axes(axes, of: a.shape)
+  guard axes.count == a.rank else {
+    throw NanogradError(
+      .argument, "\(axes.count) axes for shape \(a.shape), expected \(a.rank)", function: "permute")
+  }
+  _ = set
+  var order = InlineArray<8, UInt8>(repeating: 0)
+  for (i, axis) in axes.enumerated() { order[i] = UInt8(try a.shape.axis(axis)) }
+  return try Tensor(
+    .permute, .one(a), .order(order),
+    requested: Shape(rank: a.rank) { a.shape[Int(order[$0])] })
+}
+
+/// The same elements in another shape, of which one dimension may be -1: worked out from the others.
+/// Gradient: g in a's shape.
+public func reshape(_ a: Tensor, _ dimensions: [Int]) throws -> Tensor {
+  guard let open = dimensions.firstIndex(of: -1) else {
+    return try reshape(a, to: Shape(dimensions))
+  }
+  let others = try Shape(rank: dimensions.count) { $0 == open ? 1 : dimensions[$0] }
+  guard others.size > 0, a.size % others.size == 0 else {
+    throw NanogradError(
+      .shape, "no dimension in place of -1 makes \(dimensions) hold the \(a.size) elements of "
+        + "\(a.shape)", function: "reshape")
+  }
+  return try reshape(a, to: others.replacing(open, with: a.size / others.size))
+}
+
+func reshape(_ a: Tensor, to shape: Shape) throws -> Tensor {
+  guard shape.size == a.size else {
+    throw NanogradError(
+      .shape, "\(a.shape) has \(a.size) elements and \(shape) has \(shape.size), expected equal numbers",
+      function: "reshape")
+  }
+  return try Tensor(.reshape, .one(a), requested: shape)
+}
+
+/// A tensor of one element as a scalar.
+public func item(_ a: Tensor) throws -> Tensor {
+  guard a.size == 1 else {
+    throw NanogradError(
+      .shape, "shape \(a.shape) has \(a.size) elements, expected one", function: "as_scalar")
+  }
+  return try reshape(a, to: .scalar)
+}
+
+/// Adds an axis of 1 that will be axis `axis` of the result.
+public func expandDims(_ a: Tensor, axis: Int) throws -> Tensor {
+  guard axis >= -(a.rank + 1), axis <= a.rank else {
+    throw NanogradError(
+      .argument, "axis \(axis) for shape \(a.shape), expected \(-(a.rank + 1)) to \(a.rank)",
+      function: "expand_dims")
+  }
+  let at = axis < 0 ? axis + a.rank + 1 : axis
+  return try reshape(a, to: Shape(rank: a.rank + 1) { i in
+    i == at ? 1 : a.shape[i < at ? i : i - 1]
+  })
+}
+
+/// Removes an axis of 1.
+public func squeeze(_ a: Tensor, axis: Int) throws -> Tensor {
+  let at = try a.shape.axis(axis)
+  guard a.shape[at] == 1 else {
+    throw NanogradError(
+      .shape, "axis \(axis) of shape \(a.shape) is \(a.shape[at]), expected 1", function: "squeeze")
+  }
+  return try reshape(a, to: Shape(rank: a.rank - 1) { a.shape[$0 < at ? $0 : $0 + 1] })
+}
+
+/// Repeats a to the given shape. Gradient: g, summed back.
+public func broadcastTo(_ a: Tensor, _ dimensions: [Int]) throws -> Tensor {
+  try broadcastTo(a, Shape(dimensions))
+}
+
+func broadcastTo(_ a: Tensor, _ shape: Shape) throws -> Tensor {
+  guard a.shape.broadcasts(to: shape) else {
+    throw NanogradError(
+      .shape, "shape \(a.shape) does not broadcast to \(shape)", function: "broadcast_to")
+  }
+  return a.shape == shape ? a : try Tensor(.broadcast, .one(a), requested: shape)
+}
+
+/// Elements start, start + step, … before `stop` along an axis, as Python's `a[start:stop:step]`: negative
+/// bounds count from the end, bounds are clipped, and nil stands for the end in the step's direction.
+/// Gradient: g, in zeros.
+public func slice(
+  _ a: Tensor, axis: Int, _ start: Int? = nil, _ stop: Int? = nil, step: Int = 1
+) throws -> Tensor {
+  let axis = try a.shape.axis(axis)
+  let n = a.shape[axis]
+  guard step != 0, step != Int.min else {
+    throw NanogradError(.argument, "step \(step), expected another number", function: "slice")
+  }
+  // Python's rule: bounds lie between the ends as seen in the step's direction.
+  let (lowest, highest) = step > 0 ? (0, n) : (-1, n - 1)
+  func bound(_ i: Int) -> Int { Swift.min(Swift.max(i < 0 ? i + n : i, lowest), highest) }
+  let first = start.map(bound) ?? (step > 0 ? lowest : highest)
+  let last = stop.map(bound) ?? (step > 0 ? highest : lowest)
+  let distance = step > 0 ? last - first : first - last
+  // Divided before it is rounded up: distance + step may overflow.
+  let stride = Swift.abs(step)
+  let count = distance > 0 ? (distance - 1) / stride + 1 : 0
+  if count == n && step == 1 { return a }
+  var starts = InlineArray<8, Int>(repeating: 0)
+  var steps = InlineArray<8, Int>(repeating: 1)
+  starts[axis] = count == 0 ? 0 : first
+  // A step longer than the axis selects at most one element and must not overflow later.
+  steps[axis] = count <= 1 ? 1 : step
+  return try sliced(
+    a, Window(start: starts, step: steps), to: a.shape.replacing(axis, with: count))
+}
+
+/// The part at one index (negative: from the end) of an axis, without that axis.
+public func select(_ a: Tensor, axis: Int, index: Int) throws -> Tensor {
+  let at = try a.shape.axis(axis)
+  let n = a.shape[at]
+  guard index >= -n, index < n else {
+    throw NanogradError(
+      .argument, "index \(index) on axis \(axis) of shape \(a.shape), expected "
+        + (n == 0 ? "none: it is empty" : "\(-n) to \(n - 1)"), function: "select")
+  }
+  let i = index < 0 ? index + n : index
+  return try squeeze(slice(a, axis: at, i, i + 1), axis: at)
+}
+
+func sliced(_ a: Tensor, _ window: Window, to shape: Shape) throws -> Tensor {
+  try Tensor(.slice, .one(a), .window(window), requested: shape)
+}
+
+func placed(_ a: Tensor, _ window: Window, in shape: Shape) throws -> Tensor {
+  try Tensor(.place, .one(a), .window(window), requested: shape)
+}
+
+/// Surrounds a with `value`: before[i] and after[i] elements on axis i. Gradient: g without the surrounds.
+public func pad(_ a: Tensor, before: [Int], after: [Int], value: Double = 0) throws -> Tensor {
+  guard before.count == a.rank, after.count == a.rank else {
+    throw NanogradError(
+      .argument, "\(before.count) and \(after.count) widths for shape \(a.shape), expected \(a.rank)",
+      function: "pad")
+  }
+  var start = InlineArray<8, Int>(repeating: 0)
+  let shape = try Shape(rank: a.rank) { axis in
+    start[axis] = before[axis]
+    let (sum, overflow) = before[axis].addingReportingOverflow(after[axis])
+    let (total, overflows) = sum.addingReportingOverflow(a.shape[axis])
+    guard before[axis] >= 0, after[axis] >= 0, !overflow, !overflows else {
+      throw NanogradError(
+        .argument, "widths \(before[axis]) and \(after[axis]) on axis \(axis), expected at least 0",
+        function: "pad")
+    }
+    return total
+  }
+  let window = Window(start: start)
+  let inner = try placed(a, window, in: shape)
+  guard value != 0 else { return inner }
+  let inside = try placed(ones(a.dtype, a.shape), window, in: shape)
+  return try select(inside, inner, Tensor(constant: value, a.dtype))
+}
+
+/// Joins tensors along an axis; all other dimensions are equal. Gradients: g's parts.
+public func concatenate(_ tensors: [Tensor], axis: Int) throws -> Tensor {
+  guard let first = tensors.first else {
+    throw NanogradError(.argument, "no tensors, expected at least one", function: "concatenate")
+  }
+  let axis = try first.shape.axis(axis)
+  var length = 0
+  for tensor in tensors {
+    guard tensor.rank == first.rank,
+      (0..<first.rank).allSatisfy({ $0 == axis || tensor.shape[$0] == first.shape[$0] })
+    else {
+      throw NanogradError(
+        .shape, "shapes \(first.shape) and \(tensor.shape), expected equal ones but for axis \(axis)",
+        function: "concatenate")
+    }
+    let (sum, overflow) = length.addingReportingOverflow(tensor.shape[axis])
+    guard !overflow else { throw NanogradError(.shape, "too large", function: "concatenate") }
+    length = sum
+  }
+  return try Tensor(
+    .concatenate, .many(tensors), .axis(axis),
+    requested: first.shape.replacing(axis, with: length))
+}
+
+/// Joins tensors of one shape along a new axis. Gradients: g's parts.
+public func stack(_ tensors: [Tensor], axis: Int) throws -> Tensor {
+  for tensor in tensors where tensor.shape != tensors[0].shape {
+    throw NanogradError(
+      .shape, "shapes \(tensors[0].shape) and \(tensor.shape), expected equal ones", function: "stack")
+  }
+  return try concatenate(tensors.map { try expandDims($0, axis: axis) }, axis: axis)
+}
+
+/// Picks elements along an axis: y[…, j, …] = a[…, indices[…, j, …], …]. The other dimensions of `indices`
+/// equal a's or are 1. Indices are checked on evaluation. Gradient: g, added at the indices.
+public func gather(_ a: Tensor, at indices: Tensor, axis: Int) throws -> Tensor {
+  let axis = try a.shape.axis(axis)
+  guard indices.rank == a.rank,
+    (0..<a.rank).allSatisfy({
+      $0 == axis || indices.shape[$0] == a.shape[$0] || indices.shape[$0] == 1
+    })
+  else {
+    throw NanogradError(
+      .shape, "indices of shape \(indices.shape) for shape \(a.shape), expected equal dimensions or 1 "
+        + "but for axis \(axis)", function: "gather")
+  }
+  return try Tensor(
+    .gather, .two(a, indices), .axis(axis),
+    requested: a.shape.replacing(axis, with: indices.shape[axis]))
+}
+
+func scatterAdd(_ a: Tensor, _ indices: Tensor, axis: Int, into shape: Shape) throws -> Tensor {
+  try Tensor(.scatterAdd, .two(a, indices), .axis(axis), requested: shape)
+}
+
+// MARK: For derivatives and drawings
+
+extension Tensor {
+  /// A reduction's result, or a tensor of its shape, with the reduced axes as 1.
+  func keepingAxes(_ g: Tensor) throws -> Tensor {
+    let kept = try attributes.axes.reduce(operands[0].shape, keep: true)
+    return g.shape == kept ? g : try reshape(g, to: kept)
+  }
+
+  /// A vector as a matrix of one row or column.
+  func asMatrix(row: Bool) throws -> Tensor {
+    rank == 1 ? try reshape(self, to: Shape(row ? [1, size] : [size, 1])) : self
+  }
+
+  /// A gradient of this matrix product, with the axes that its vectors lost.
+  func asProduct(_ g: Tensor) throws -> Tensor {
+    var dimensions = Array(g.shape)
+    if operands[0].rank == 1 {
+      dimensions.insert(1, at: dimensions.count - (operands[1].rank == 1 ? 0 : 1))
+    }
+    if operands[1].rank == 1 { dimensions.append(1) }
+    return dimensions.count == g.rank ? g : try reshape(g, to: Shape(dimensions))
+  }
+
+  /// A gradient for an operand's matrix, as one for the vector that it was.
+  func undone(from operand: Tensor, row: Bool) throws -> Tensor {
+    guard operand.rank == 1 else { return self }
+    let matrix = try Shape(row ? [1, operand.size] : [operand.size, 1])
+    return try reshape(summed(to: matrix), to: operand.shape)
+  }
+
+  /// Moves axes back to where they were before this permutation.
+  func permutingBack(_ g: Tensor) throws -> Tensor {
+    var axes = Array(0..<rank)
+    for i in 0..<rank { axes[Int(attributes.order[i])] = i }
+    return try permute(g, axes)
+  }
+
+  /// Whether a permutation only swaps the last two axes.
+  var isMatrixTranspose: Bool {
+    rank >= 2
+      && (0..<rank).allSatisfy {
+        Int(attributes.order[$0]) == ($0 < rank - 2 ? $0 : 2 * rank - 3 - $0)
+      }
+  }
+
+  /// A slice's bounds as they are written in Python.
+  var windowText: String {
+    let window = attributes.window
+    return (0..<rank).map { axis in
+      let (start, step, count) = (window.start[axis], window.step[axis], shape[axis])
+      guard start != 0 || step != 1 || count != operands[0].shape[axis] else { return ":" }
+      let stop = start + step * count
+      return "\(start):\(stop < 0 ? "" : "\(stop)")" + (step == 1 ? "" : ":\(step)")
+    }.joined(separator: ", ")
+  }
+
+  /// Sums over what broadcasting repeated, back to the shape that was broadcast.
+  func summed(to target: Shape) throws -> Tensor {
+    guard shape != target else { return self }
+    var axes = Axes()
+    let offset = rank - target.rank
+    for axis in 0..<rank where axis < offset || (target[axis - offset] == 1 && shape[axis] != 1) {
+      axes.insert(axis)
+    }
+    let sums = try reduction(.sum, self, axes, keep: true)
+    return sums.shape == target ? sums : try reshape(sums, to: target)
+  }
+}

@@ -1,0 +1,213 @@
+//  A tensor is a node of a graph: a leaf that holds data, or an operator applied to other tensors.
+//  Making one checks shapes and dtypes, and computes nothing.
+
+import Synchronization
+
+/// A node of a graph. Immutable but for a leaf's data; values are computed when they are asked for.
+///
+/// Thread rule: different graphs may be used on different threads at once; one graph is for one
+/// thread at a time. A tensor may be released on any thread.
+public final class Tensor: @unchecked Sendable {
+  /// The operator, or the kind of leaf.
+  public let op: Operator
+  public let dtype: DType
+  public let shape: Shape
+  /// What an operator needs to know besides its operands.
+  let attributes: Attributes
+  /// The tensors that the operator is applied to. Taken apart by `deinit`, else constant.
+  fileprivate(set) var operands: Operands
+  /// A leaf's data and name; nil in any other node.
+  let leaf: Leaf?
+  /// Whether gradients flow through here to some Parameter.
+  let leadsToParameter: Bool
+  /// The engine's: the value as last computed, kept because somebody asked for it.
+  var memo = Memo()
+
+  /// Applies an operator. `requested` is the result's shape for those that are told theirs.
+  init(
+    _ op: Operator, _ operands: Operands, _ attributes: Attributes = .none,
+    dtype: DType? = nil, requested: Shape = .scalar
+  ) throws {
+    let definition = op.definition
+    do {
+      try definition.signature.check(operands)
+      shape = try definition.shape(Application(operands, attributes, requested))
+    } catch let error as NanogradError {
+      throw error.found(by: definition.name)
+    }
+    self.op = op
+    self.operands = operands
+    self.attributes = attributes
+    self.dtype = dtype ?? operands[0].dtype
+    leaf = nil
+    var leads = false
+    if !definition.derivatives.isEmpty && self.dtype.isFloat {
+      for i in 0..<operands.count where operands[i].leadsToParameter { leads = true }
+    }
+    leadsToParameter = leads
+  }
+
+  /// A leaf that holds zeros until it is written.
+  init(leaf: Leaf, dtype: DType, shape: Shape, isParameter: Bool) {
+    op = isParameter ? .parameter : .variable
+    operands = .none
+    attributes = .none
+    self.dtype = dtype
+    self.shape = shape
+    self.leaf = leaf
+    leadsToParameter = isParameter
+  }
+
+  /// The numbers 0, 1, 2, … as a vector.
+  init(iota count: Int, _ dtype: DType) throws {
+    op = .iota
+    operands = .none
+    attributes = .none
+    self.dtype = dtype
+    shape = try Shape([count])
+    leaf = nil
+    leadsToParameter = false
+  }
+
+  /// A number that never changes.
+  init(constant: Double, _ dtype: DType) throws {
+    guard dtype.isFloat || DType.holds(constant, dtype) else {
+      throw NanogradError(.argument, "\(constant) is no \(dtype)", function: "constant")
+    }
+    op = .constant
+    operands = .none
+    attributes = .number(constant)
+    self.dtype = dtype
+    shape = .scalar
+    leaf = nil
+    leadsToParameter = false
+  }
+
+  /// Operand `i`.
+  subscript(i: Int) -> Tensor { operands[i] }
+  /// The number of dimensions.
+  public var rank: Int { shape.rank }
+  /// The number of elements.
+  public var size: Int { shape.size }
+  /// Whether this is a leaf whose gradient is accumulated.
+  public var isParameter: Bool { op == .parameter }
+  /// Whether this is a leaf without gradient.
+  public var isVariable: Bool { op == .variable }
+  /// The name a leaf was given.
+  public var tag: String? { leaf?.tag }
+  /// The number, if this is a constant.
+  var constant: Double? { if case .number(let x) = attributes { x } else { nil } }
+
+  // A chain of a million tensors must not be a million nested calls: what this tensor alone kept
+  // alive is taken apart from a list.
+  deinit {
+    var list: [Tensor] = []
+    Tensor.dismantle(&operands, attributes, into: &list)
+    while var tensor = list.popLast() {
+      if isKnownUniquelyReferenced(&tensor) {
+        Tensor.dismantle(&tensor.operands, tensor.attributes, into: &list)
+      }
+    }
+  }
+
+  /// Moves those operands to the list that have operands themselves; leaves need no care.
+  private static func dismantle(
+    _ operands: inout Operands, _ attributes: Attributes, into list: inout [Tensor]
+  ) {
+    for i in 0..<operands.count where operands[i].operands.count > 0 { list.append(operands[i]) }
+    operands = .none
+    if case .label(let label) = attributes { list.append(contentsOf: label.release()) }
+  }
+}
+
+extension DType {
+  /// Whether an integer type can hold a number exactly.
+  static func holds(_ number: Double, _ dtype: DType) -> Bool {
+    dtype == .int32 ? Int32(exactly: number) != nil : Int64(exactly: number) != nil
+  }
+}
+
+/// The operands of a tensor. Up to three are stored in the node itself, for speed.
+enum Operands {
+  case none
+  case one(Tensor)
+  case two(Tensor, Tensor)
+  case three(Tensor, Tensor, Tensor)
+  case many([Tensor])
+
+  var count: Int {
+    switch self {
+    case .none: 0
+    case .one: 1
+    case .two: 2
+    case .three: 3
+    case .many(let list): list.count
+    }
+  }
+
+  subscript(i: Int) -> Tensor {
+    switch self {
+    case .one(let a): a
+    case .two(let a, let b): i == 0 ? a : b
+    case .three(let a, let b, let c): i == 0 ? a : i == 1 ? b : c
+    case .many(let list): list[i]
+    case .none: preconditionFailure("a leaf has no operands")
+    }
+  }
+}
+
+/// What a leaf has that operators do not.
+final class Leaf {
+  /// Its name in drawings: the tag it was given, or its kind and number.
+  let name: String
+  let tag: String?
+  /// Its data; nil stands for zeros.
+  var value: Value?
+  /// When the data last changed, on the clock of all leaves.
+  var version: UInt64
+  /// A Parameter's accumulated gradient, once it was asked for.
+  var gradient: Tensor?
+  /// Whether anything has been accumulated since it was set to zero.
+  var hasGradient = false
+
+  private static let clock = Atomic<UInt64>(1)
+  private static let variables = Atomic<Int>(0)
+  private static let parameters = Atomic<Int>(0)
+
+  init(tag: String?, isParameter: Bool, value: Value? = nil) {
+    self.tag = tag
+    self.value = value
+    version = Leaf.tick()
+    let counter = isParameter ? "parameter" : "variable"
+    name =
+      tag
+      ?? "\(counter) \((isParameter ? Leaf.parameters.next() : Leaf.variables.next()))"
+  }
+
+  /// Replaces the data, which makes every value that was computed from it stale.
+  func replace(_ value: Value?) {
+    self.value = value
+    version = Leaf.tick()
+  }
+
+  /// The time on the clock of all leaves: while it stands still, no leaf changes.
+  static var now: UInt64 { clock.load(ordering: .relaxed) }
+
+  private static func tick() -> UInt64 {
+    clock.wrappingAdd(1, ordering: .relaxed).newValue
+  }
+}
+
+extension Atomic where Value == Int {
+  /// 1, 2, 3, …
+  func next() -> Int { wrappingAdd(1, ordering: .relaxed).newValue }
+}
+
+/// A computed value and the youngest change of a leaf that went into it: as long as no leaf below
+/// has changed since, the value holds.
+struct Memo {
+  var value: Value?
+  var version: UInt64 = 0
+  /// The time at which this was found to hold.
+  var clock: UInt64 = 0
+}

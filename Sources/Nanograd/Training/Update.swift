@@ -1,0 +1,184 @@
+//  A step of an optimizer is itself a graph, of the operators that everything else is made of.
+
+import Glibc
+
+/// What an optimizer keeps for a Parameter.
+final class Slot {
+  let parameter: Tensor
+  /// The running mean of the gradients: SGD's momentum, Adam's m.
+  let mean: Tensor
+  /// The running mean of their squares: Adam's v.
+  let square: Tensor
+  /// The updates made: Adam corrects its means by it.
+  var updates = 0
+
+  init(_ parameter: Tensor) {
+    self.parameter = parameter
+    mean = Slot.zeros(like: parameter)
+    square = Slot.zeros(like: parameter)
+  }
+
+  /// A leaf that holds zeros without needing memory for them.
+  private static func zeros(like parameter: Tensor) -> Tensor {
+    Tensor(
+      leaf: Leaf(tag: "", isParameter: false), dtype: parameter.dtype, shape: parameter.shape,
+      isParameter: false)
+  }
+}
+
+/// The update of some Parameters: new values as tensors over the present ones. It is built once and run
+/// at every step until the settings change, or which Parameters have gradients.
+struct Update {
+  private let slots: [Slot]
+  private let settings: Optimizer.Settings
+  private let kind: Optimizer.Kind
+  /// What is computed, and the leaf that the result goes to.
+  private var results: [(tensor: Tensor, leaf: Leaf)] = []
+  private var norm: Tensor?
+  /// The numbers that change from step to step.
+  private var scalars: [Scalar] = []
+
+  init(_ slots: [Slot], _ kind: Optimizer.Kind, _ settings: Optimizer.Settings) throws {
+    self.slots = slots
+    self.kind = kind
+    self.settings = settings
+    let gradients = try clipped()
+    for (slot, g) in zip(slots, gradients) { try append(slot, g) }
+  }
+
+  func fits(_ slots: [Slot], _ settings: Optimizer.Settings) -> Bool {
+    settings == self.settings && slots.count == self.slots.count
+      && zip(slots, self.slots).allSatisfy { $0 === $1 }
+  }
+
+  /// Computes everything in one pass and only then replaces anything, so that a failure changes nothing.
+  /// The result is the norm of the gradients, where that is computed.
+  func run(rate: Double) throws -> Double? {
+    for scalar in scalars { try scalar.write(rate: rate, settings) }
+    let roots = results.map(\.tensor) + (norm.map { [$0] } ?? [])
+    // What a step computes lives on in the leaves, and nowhere else.
+    defer { for root in roots { root.memo = Memo() } }
+    try evaluate(roots)
+    let values = try results.map { try $0.tensor.evaluated() }
+    let norm = try self.norm?.evaluated().elements(Double.self).pointee
+    for (result, value) in zip(results, values) { result.leaf.replace(value) }
+    for slot in slots { slot.updates += 1 }
+    return norm
+  }
+
+  // MARK: The graph
+
+  /// The gradients, clipped by value and then by norm.
+  private mutating func clipped() throws -> [Tensor] {
+    var gradients = slots.compactMap(\.parameter.grad)
+    if settings.clipValue > 0 {
+      gradients = try gradients.map { try clamp($0, -settings.clipValue, settings.clipValue) }
+    }
+    guard settings.clipNorm > 0 else { return gradients }
+    // In float32 as long as all gradients are, because that is where the time goes.
+    let dtype: DType = gradients.allSatisfy { $0.dtype == .float32 } ? .float32 : .float64
+    var total = try Tensor(constant: 0, dtype)
+    for g in gradients {
+      let wide = try cast(g, to: dtype)
+      total = try total + sum(wide * wide)
+    }
+    let norm = try sqrt(total)
+    self.norm = try cast(norm, to: .float64)
+    // A norm that is NaN exceeds nothing: the gradients stay as they are, NaN included.
+    let max = try Tensor(constant: settings.clipNorm, dtype)
+    let scale = try select(greater(norm, max), max / norm, Tensor(constant: 1, dtype))
+    return try gradients.map { try $0 * cast(scale, to: $0.dtype) }
+  }
+
+  private mutating func append(_ slot: Slot, _ gradient: Tensor) throws {
+    let w = slot.parameter
+    let rate = scalar(.rate, slot)
+    var g = gradient
+    var kept = w
+    if settings.weightDecay > 0 {
+      if kind == .adamW {
+        kept = try w - rate * settings.weightDecay * w
+      } else {
+        g = try g + settings.weightDecay * w
+      }
+    }
+    if kind == .sgd {
+      if settings.momentum > 0 {
+        let v = try settings.momentum * slot.mean + g
+        append(v, to: slot.mean)
+        g = try settings.nesterov ? g + settings.momentum * v : v
+      }
+      append(try kept - rate * g, to: w)
+    } else {
+      let (beta1, beta2) = (settings.beta1, settings.beta2)
+      let m = try beta1 * slot.mean + (1 - beta1) * g
+      let v = try beta2 * slot.square + (1 - beta2) * (g * g)
+      append(m, to: slot.mean)
+      append(v, to: slot.square)
+      // Both corrections are numbers and go to the front: rate·m̂ = (rate / (1 - beta1ᵗ))·m.
+      let corrected = scalar(.correctedRate, slot)
+      let root = try sqrt(v * scalar(.squareCorrection, slot))
+      append(try kept - corrected * m / (root + settings.epsilon), to: w)
+    }
+  }
+
+  private mutating func append(_ tensor: Tensor, to target: Tensor) {
+    guard let leaf = target.leaf else { return }
+    results.append((tensor, leaf))
+  }
+
+  /// The Variable for a number; Parameters share those that they agree on.
+  private mutating func scalar(_ meaning: Scalar.Meaning, _ slot: Slot) -> Tensor {
+    let scalar = Scalar(meaning, slot)
+    if let known = scalars.first(where: { $0.agrees(with: scalar) }) { return known.tensor }
+    scalars.append(scalar)
+    return scalar.tensor
+  }
+}
+
+/// A number in the graph of an update that is written anew at every step.
+private struct Scalar {
+  enum Meaning {
+    case rate
+    /// rate / (1 - beta1ᵗ), where t counts a Parameter's updates.
+    case correctedRate
+    /// 1 / (1 - beta2ᵗ).
+    case squareCorrection
+  }
+
+  let meaning: Meaning
+  /// The first of the Parameters that it is for.
+  let slot: Slot
+  let tensor: Tensor
+
+  init(_ meaning: Meaning, _ slot: Slot) {
+    self.meaning = meaning
+    self.slot = slot
+    tensor = Tensor(
+      leaf: Leaf(tag: "", isParameter: false), dtype: slot.parameter.dtype, shape: .scalar,
+      isParameter: false)
+  }
+
+  /// Whether one will do for both, now and as long as their Parameters are updated together.
+  func agrees(with other: Scalar) -> Bool {
+    meaning == other.meaning && tensor.dtype == other.tensor.dtype
+      && (meaning == .rate || slot.updates == other.slot.updates)
+  }
+
+  func write(rate: Double, _ settings: Optimizer.Settings) throws {
+    let t = Double(slot.updates + 1)
+    let number =
+      switch meaning {
+      case .rate: rate
+      case .correctedRate: rate / (1 - pow(settings.beta1, t))
+      case .squareCorrection: 1 / (1 - pow(settings.beta2, t))
+      }
+    let value = try Value(bytes: tensor.bytes)
+    if tensor.dtype == .float32 {
+      value.elements(Float.self).pointee = Float(number)
+    } else {
+      value.elements(Double.self).pointee = number
+    }
+    tensor.leaf?.replace(value)
+  }
+}

@@ -1,0 +1,155 @@
+//  Handles: numbers that look like pointers and are never dereferenced. A handle says which slot of
+//  a table it stands for, and which use of that slot, so that a stale one is recognised.
+
+import CPlatform
+import Synchronization
+
+/// What a handle stands for.
+enum Kind: UInt64 {
+  case tensor = 1
+  case optimizer = 2
+  case schedule = 3
+}
+
+/// The process's table of handles. Any thread may make, use and release handles at any time; slots are
+/// never given back to the system, so that even a stale handle leads to a slot.
+///
+/// A handle is, from the top: 36 bits of generation, 26 bits of slot, 2 bits of kind (never 0).
+enum Handles {
+  /// `state` is generation · 8 + kind · 2 + lock while the slot is in use, generation · 8 when it is free.
+  private struct Slot: ~Copyable {
+    let state = Atomic<UInt64>(0)
+    /// Touched only by whoever holds the lock.
+    var object: Unmanaged<AnyObject>?
+    /// The next free slot.
+    let next = Atomic<UInt32>(0)
+  }
+
+  private static let slotBits: UInt64 = 26
+  private static let generationMask: UInt64 = (1 << 36) - 1
+  private static let blockSize = 4096
+  private static let blocks = Array<UInt>(repeating: 0, count: (1 << 26) / blockSize)
+    .withUnsafeBufferPointer { zeros in
+      let memory = UnsafeMutablePointer<Atomic<UInt>>.allocate(capacity: zeros.count)
+      for i in 0..<zeros.count { (memory + i).initialize(to: Atomic(0)) }
+      return Shared(memory)
+    }
+  private static let blockCount = Mutex(0)
+  /// The first free slot (0 for none; slot 0 is never used), below a count that makes each value unique.
+  private static let free = Atomic<UInt64>(0)
+  private static let live = Atomic<Int>(0)
+
+  /// Handles in use.
+  static var count: Int { live.load(ordering: .relaxed) }
+
+  /// A new handle, which owns the object; nil if the table is full or there is no memory for more of it.
+  static func make(_ object: AnyObject, _ kind: Kind) -> UInt64? {
+    guard let index = takeSlot(), let slot = slot(index) else { return nil }
+    let generation = slot.pointee.state.load(ordering: .relaxed) >> 3
+    slot.pointee.object = Unmanaged.passRetained(object)
+    slot.pointee.state.store((generation << 3) | (kind.rawValue << 1), ordering: .releasing)
+    live.wrappingAdd(1, ordering: .relaxed)
+    return (generation << (slotBits + 2)) | (UInt64(index) << 2) | kind.rawValue
+  }
+
+  /// The object that a handle stands for; nil if it is stale or was never one of this kind.
+  static func object(_ handle: UInt64, _ kind: Kind) -> AnyObject? {
+    guard let (slot, state) = lock(handle, kind) else { return nil }
+    let object = slot.pointee.object?.takeUnretainedValue()
+    slot.pointee.state.store(state, ordering: .releasing)
+    return object
+  }
+
+  /// Ends a handle's life; false if it is stale or was never one of this kind.
+  static func release(_ handle: UInt64, _ kind: Kind) -> Bool {
+    guard let (slot, state) = lock(handle, kind) else { return false }
+    let object = slot.pointee.object
+    slot.pointee.object = nil
+    slot.pointee.state.store((((state >> 3) + 1) & generationMask) << 3, ordering: .releasing)
+    give(back: UInt32(truncatingIfNeeded: (handle >> 2) & ((1 << slotBits) - 1)))
+    live.wrappingSubtract(1, ordering: .relaxed)
+    // Last, since it may take a whole graph apart.
+    object?.release()
+    return true
+  }
+
+  /// Locks the slot of a handle that is in use. The lock is held for a few instructions.
+  private static func lock(
+    _ handle: UInt64, _ kind: Kind
+  ) -> (UnsafeMutablePointer<Slot>, UInt64)? {
+    guard handle & 3 == kind.rawValue,
+      let slot = slot(UInt32(truncatingIfNeeded: (handle >> 2) & ((1 << slotBits) - 1)))
+    else { return nil }
+    let state = ((handle >> (slotBits + 2)) << 3) | (kind.rawValue << 1)
+    while true {
+      let (exchanged, original) = slot.pointee.state.weakCompareExchange(
+        expected: state, desired: state | 1, ordering: .acquiring)
+      if exchanged { return (slot, state) }
+      guard original | 1 == state | 1 else { return nil }
+      ngp_pause()
+    }
+  }
+
+  private static func slot(_ index: UInt32) -> UnsafeMutablePointer<Slot>? {
+    let block = blocks.memory[Int(index) / blockSize].load(ordering: .acquiring)
+    return UnsafeMutablePointer<Slot>(bitPattern: block).map { $0 + Int(index) % blockSize }
+  }
+
+  private static func takeSlot() -> UInt32? {
+    while true {
+      let head = free.load(ordering: .acquiring)
+      let index = UInt32(truncatingIfNeeded: head)
+      guard index != 0, let slot = slot(index) else {
+        guard addBlock() else { return nil }
+        continue
+      }
+      let next = UInt64(slot.pointee.next.load(ordering: .relaxed))
+      let renewed = (((head >> 32) &+ 1) << 32) | next
+      if free.compareExchange(expected: head, desired: renewed, ordering: .acquiringAndReleasing)
+        .exchanged
+      {
+        return index
+      }
+    }
+  }
+
+  private static func give(back index: UInt32) {
+    guard let slot = slot(index) else { return }
+    while true {
+      let head = free.load(ordering: .relaxed)
+      slot.pointee.next.store(UInt32(truncatingIfNeeded: head), ordering: .relaxed)
+      let renewed = (((head >> 32) &+ 1) << 32) | UInt64(index)
+      if free.compareExchange(expected: head, desired: renewed, ordering: .releasing).exchanged {
+        return
+      }
+    }
+  }
+
+  /// Makes room for more handles.
+  private static func addBlock() -> Bool {
+    blockCount.withLock { count in
+      // Another thread may have added one meanwhile.
+      if UInt32(truncatingIfNeeded: free.load(ordering: .acquiring)) != 0 { return true }
+      guard count < (1 << slotBits) / UInt64(blockSize), let memory = checkedAllocation() else {
+        return false
+      }
+      for i in 0..<blockSize { (memory + i).initialize(to: Slot()) }
+      blocks.memory[count].store(UInt(bitPattern: memory), ordering: .releasing)
+      let first = count * blockSize
+      // Backwards, so that the lowest is handed out first; slot 0 stays out.
+      for i in (0..<blockSize).reversed() where first + i > 0 { give(back: UInt32(first + i)) }
+      count += 1
+      return true
+    }
+  }
+
+  private static func checkedAllocation() -> UnsafeMutablePointer<Slot>? {
+    ngp_allocate(MemoryLayout<Slot>.stride * blockSize)?.bindMemory(to: Slot.self, capacity: blockSize)
+  }
+}
+
+/// A pointer that several threads may hold.
+struct Shared<T: ~Copyable>: @unchecked Sendable {
+  let memory: UnsafeMutablePointer<T>
+  init(_ memory: UnsafeMutablePointer<T>) { self.memory = memory }
+}

@@ -1,0 +1,111 @@
+//  The contract between the engine and the kernels: plain loops over raw memory, found through one
+//  table per instruction set. A kernel checks nothing; whoever calls it has checked everything.
+//  No kernel allocates, blocks, or knows of threads, tensors or graphs.
+
+/// An elementwise function of one argument. Raw values index `ScalarKernels.unary`.
+public enum UnaryCode: UInt8, CaseIterable, Sendable {
+  case copy, absolute, sign, exp, log, log1p, expm1, sqrt, sin, cos, tanh, sigmoid, relu
+  case negate, reciprocal, square
+}
+
+/// An elementwise function of two arguments. Comparisons give 1 or 0 in the operands' type, 0 where
+/// an operand is NaN. `maximum` and `minimum` give NaN where either operand is NaN.
+public enum BinaryCode: UInt8, CaseIterable, Sendable {
+  case add, subtract, multiply, divide, power, maximum, minimum, equal, less, lessEqual
+}
+
+/// A reduction of many elements to one. Of no elements: 0, -infinity, +infinity.
+public enum ReductionCode: UInt8, CaseIterable, Sendable {
+  case sum, max, min
+}
+
+/// Loops over one scalar type. Pointers may be unaligned for vectors (they are aligned for the
+/// scalar); `y` may equal an operand's pointer when that operand's stride is 1, and must not
+/// overlap an operand in any other way.
+public struct ScalarKernels<Scalar>: Sendable {
+  public typealias Unary =
+    @Sendable (_ x: UnsafePointer<Scalar>, _ y: UnsafeMutablePointer<Scalar>, _ count: Int) -> Void
+
+  /// A stride is 0 (the one element stands for all) or 1.
+  public typealias Binary =
+    @Sendable (
+      _ a: UnsafePointer<Scalar>, _ strideA: Int, _ b: UnsafePointer<Scalar>, _ strideB: Int,
+      _ y: UnsafeMutablePointer<Scalar>, _ count: Int
+    ) -> Void
+
+  /// `y[i] = c[i] != 0 ? a[i] : b[i]`; NaN counts as not 0. Strides are 0 or 1.
+  public typealias Select =
+    @Sendable (
+      _ c: UnsafePointer<Scalar>, _ strideC: Int, _ a: UnsafePointer<Scalar>, _ strideA: Int,
+      _ b: UnsafePointer<Scalar>, _ strideB: Int, _ y: UnsafeMutablePointer<Scalar>, _ count: Int
+    ) -> Void
+
+  /// Reduces `count` contiguous elements to one, by a tree that depends on `count` alone: the same
+  /// bits on AVX2, AVX-512 and for any caller. max and min give NaN if any element is NaN.
+  public typealias Reduce = @Sendable (_ x: UnsafePointer<Scalar>, _ count: Int) -> Scalar
+
+  /// `y[c * rows + r] = x[r * stride + c]`: a transposed copy of `rows` × `columns` elements.
+  public typealias Transpose =
+    @Sendable (
+      _ x: UnsafePointer<Scalar>, _ stride: Int, _ rows: Int, _ columns: Int,
+      _ y: UnsafeMutablePointer<Scalar>
+    ) -> Void
+
+  /// `C = A·B`, or `C += A·B` when `accumulate`: A is m × k with any row and column stride (in
+  /// elements; they may be 0 or negative), B is k × n likewise, C is m × n with rows `strideC`
+  /// apart and contiguous columns. With k = 0, C is set to 0 (or left). Each element of C is the
+  /// sum over p = 0, 1, …, k-1 in that order, blocked the same way whatever m, n and the
+  /// position of the element in the matrix are, so that splitting the rows or the columns of C over
+  /// several calls gives the same bits. `workspace` has `matmulWorkspace` elements (aligned to 64
+  /// bytes), private to this call.
+  public typealias Matmul =
+    @Sendable (
+      _ m: Int, _ n: Int, _ k: Int,
+      _ a: UnsafePointer<Scalar>, _ rowStrideA: Int, _ columnStrideA: Int,
+      _ b: UnsafePointer<Scalar>, _ rowStrideB: Int, _ columnStrideB: Int,
+      _ c: UnsafeMutablePointer<Scalar>, _ strideC: Int, _ accumulate: Bool,
+      _ workspace: UnsafeMutablePointer<Scalar>
+    ) -> Void
+
+  /// By `UnaryCode.rawValue`.
+  public let unary: [Unary]
+  /// By `BinaryCode.rawValue`.
+  public let binary: [Binary]
+  public let select: Select
+  /// By `ReductionCode.rawValue`.
+  public let reduce: [Reduce]
+  public let transpose: Transpose
+  public let matmul: Matmul
+  /// Elements of workspace that `matmul` needs, at most, whatever the sizes.
+  public let matmulWorkspace: Int
+
+  /// The kernels of every code are collected here, not where they are made: array code that is
+  /// compiled for one instruction set must not end up serving another.
+  public init(
+    unary: (UnaryCode) -> Unary, binary: (BinaryCode) -> Binary, select: @escaping Select,
+    reduce: (ReductionCode) -> Reduce, transpose: @escaping Transpose, matmul: @escaping Matmul,
+    matmulWorkspace: Int
+  ) {
+    self.unary = UnaryCode.allCases.map(unary)
+    self.binary = BinaryCode.allCases.map(binary)
+    self.select = select
+    self.reduce = ReductionCode.allCases.map(reduce)
+    self.transpose = transpose
+    self.matmul = matmul
+    self.matmulWorkspace = matmulWorkspace
+  }
+}
+
+/// Everything that was built for one instruction set.
+public struct KernelTable: Sendable {
+  /// `baseline`, `avx2` or `avx512`.
+  public let name: String
+  public let float32: ScalarKernels<Float>
+  public let float64: ScalarKernels<Double>
+
+  public init(name: String, float32: ScalarKernels<Float>, float64: ScalarKernels<Double>) {
+    self.name = name
+    self.float32 = float32
+    self.float64 = float64
+  }
+}

@@ -1,0 +1,205 @@
+//  Matrix products. A tile of C stays in registers over a block of k; B is packed into panels as wide
+//  as the tile, A into panels as high, where that pays. However C is cut into tiles, each element is
+//  the same chain of multiply-adds over each block of k, and the blocks are added in order.
+
+import NanogradKernelTable
+
+/// Sizes of blocks. A packed panel of B is to stay in the first-level cache, a packed block of A in
+/// the second.
+enum Blocking {
+  static let depth = 256
+  static let rows = 192
+  static let columns = 1536
+  /// Up to so many rows a product reads B where it is, if its rows are contiguous.
+  static let rowsToReadDirectly = 3 * TileShape.height
+  static let workspace = depth * (columns + rows)
+}
+
+/// The operands of one product.
+private struct Product<V: Lanes> {
+  typealias Scalar = V.Scalar
+  var m: Int
+  var n: Int
+  var k: Int
+  var a: UnsafePointer<Scalar>
+  var rowStrideA: Int
+  var columnStrideA: Int
+  var b: UnsafePointer<Scalar>
+  var rowStrideB: Int
+  var columnStrideB: Int
+  var c: UnsafeMutablePointer<Scalar>
+  var strideC: Int
+  var accumulate: Bool
+
+  /// C is a column: a chain per row, several rows at once, on scalars.
+  @inline(__always)
+  func runColumn<E: Accumulator>(_: E.Type) where E.Scalar == Scalar {
+    for p in stride(from: 0, to: k, by: Blocking.depth) {
+      for i in stride(from: 0, to: m, by: TileShape.height) {
+        let tile = TileProduct(
+          depth: min(Blocking.depth, k &- p), a: a + (i &* rowStrideA &+ p &* columnStrideA),
+          rowStrideA: rowStrideA, columnStrideA: columnStrideA, b: b + p &* rowStrideB,
+          rowStrideB: rowStrideB, c: c + i &* strideC, strideC: strideC, columns: 1,
+          accumulate: accumulate || p > 0)
+        tile.run(Single<E>.self, height: min(TileShape.height, m &- i))
+      }
+    }
+  }
+
+  func run(_ workspace: UnsafeMutablePointer<Scalar>) {
+    let packedB = workspace
+    let packedA = workspace + Blocking.depth &* Blocking.columns
+    let readsB = columnStrideB == 1 && m <= Blocking.rowsToReadDirectly
+    let packsA = !readsB && n > 2 &* TileShape.width &* V.count
+    for j in stride(from: 0, to: n, by: Blocking.columns) {
+      let columns = min(Blocking.columns, n &- j)
+      for p in stride(from: 0, to: k, by: Blocking.depth) {
+        let depth = min(Blocking.depth, k &- p)
+        let blockB = b + (p &* rowStrideB &+ j &* columnStrideB)
+        forEachPanel(columns) { offset, width in
+          let isWhole = offset &+ width &* V.count <= columns
+          if readsB && isWhole { return }
+          packB(
+            blockB + offset &* columnStrideB, depth, min(width &* V.count, columns &- offset),
+            width, packedB + offset &* depth)
+        }
+        for i in stride(from: 0, to: m, by: Blocking.rows) {
+          let rows = min(Blocking.rows, m &- i)
+          let blockA = a + (i &* rowStrideA &+ p &* columnStrideA)
+          if packsA { packA(blockA, rows, depth, packedA) }
+          forEachPanel(columns) { offset, width in
+            let isDirect = readsB && offset &+ width &* V.count <= columns
+            var tile = TileProduct(
+              depth: depth, a: blockA, rowStrideA: rowStrideA, columnStrideA: columnStrideA,
+              b: isDirect ? blockB + offset : UnsafePointer(packedB + offset &* depth),
+              rowStrideB: isDirect ? rowStrideB : width &* V.count,
+              c: c + (i &* strideC &+ j &+ offset), strideC: strideC,
+              columns: min(width &* V.count, columns &- offset), accumulate: accumulate || p > 0)
+            var row = 0
+            while row < rows {
+              let height = min(TileShape.height, rows &- row)
+              if packsA {
+                tile.a = UnsafePointer(packedA + row &* depth)
+                tile.rowStrideA = 1
+                tile.columnStrideA = height
+              }
+              tile.run(V.self, height: height, width: width)
+              tile.a += TileShape.height &* rowStrideA
+              tile.c += TileShape.height &* strideC
+              row &+= TileShape.height
+            }
+          }
+        }
+      }
+    }
+  }
+
+  /// Cuts columns into panels of one to `TileShape.width` vectors.
+  @inline(__always)
+  private func forEachPanel(_ columns: Int, _ body: (_ offset: Int, _ width: Int) -> Void) {
+    var vectors = (columns &+ V.count &- 1) / V.count
+    var offset = 0
+    while vectors > 0 {
+      // Four are better cut 2 + 2 than 3 + 1.
+      let width = vectors == 4 ? min(2, TileShape.width) : min(vectors, TileShape.width)
+      body(offset, width)
+      offset &+= width &* V.count
+      vectors &-= width
+    }
+  }
+
+  /// Copies a panel of B, row after row, with zeros where it is wider than the matrix.
+  @inline(__always)
+  private func packB(
+    _ b: UnsafePointer<Scalar>, _ depth: Int, _ columns: Int, _ width: Int,
+    _ packed: UnsafeMutablePointer<Scalar>
+  ) {
+    let panelWidth = width &* V.count
+    if columns < panelWidth && columnStrideB != 1 {
+      for p in 0..<depth {
+        for j in columns..<panelWidth { packed[p &* panelWidth &+ j] = 0 }
+      }
+    }
+    if rowStrideB == 1 {
+      transpose(b, columnStrideB, columns, depth, packed, panelWidth)
+    } else if columnStrideB == 1 {
+      var first = 0
+      if width == 1 && columns == rowStrideB {
+        // Narrow rows without gaps: a whole vector is as good as the part of it that is the row, as
+        // far as the matrix reaches. The lanes beyond the row end in no element of C.
+        while first &* columns &+ V.count <= depth &* columns {
+          V.load(b + first &* columns).store(packed + first &* V.count)
+          first &+= 1
+        }
+      }
+      for p in first..<depth {
+        for v in 0..<width {
+          let source = b + (p &* rowStrideB &+ v &* V.count)
+          let isWhole = (v &+ 1) &* V.count <= columns
+          let vector =
+            isWhole ? V.load(source) : V.load(source, first: columns &- v &* V.count)
+          vector.store(packed + (p &* panelWidth &+ v &* V.count))
+        }
+      }
+    } else {
+      for p in 0..<depth {
+        for j in 0..<columns {
+          packed[p &* panelWidth &+ j] = b[p &* rowStrideB &+ j &* columnStrideB]
+        }
+      }
+    }
+  }
+
+  /// Copies rows of A in panels as high as a tile, column after column.
+  @inline(__always)
+  private func packA(
+    _ a: UnsafePointer<Scalar>, _ rows: Int, _ depth: Int,
+    _ packed: UnsafeMutablePointer<Scalar>
+  ) {
+    for i in stride(from: 0, to: rows, by: TileShape.height) {
+      let height = min(TileShape.height, rows &- i)
+      let panel = packed + i &* depth
+      let source = a + i &* rowStrideA
+      if columnStrideA == 1 {
+        transpose(source, rowStrideA, height, depth, panel, height)
+      } else {
+        for p in 0..<depth {
+          for r in 0..<height {
+            panel[p &* height &+ r] = source[r &* rowStrideA &+ p &* columnStrideA]
+          }
+        }
+      }
+    }
+  }
+}
+
+/// The kernel of matrix products; `E` is the scalar of `V`.
+func matmul<V: Lanes, E: Accumulator>(_: V.Type, _: E.Type) -> ScalarKernels<V.Scalar>.Matmul
+where E.Scalar == V.Scalar {
+  {
+    m, n, k, a, rowStrideA, columnStrideA, b, rowStrideB, columnStrideB, c, strideC, accumulate,
+    workspace in
+    if k <= 0 {
+      if !accumulate {
+        for i in 0..<max(m, 0) {
+          for j in 0..<max(n, 0) { c[i &* strideC &+ j] = 0 }
+        }
+      }
+      return
+    }
+    var product = Product<V>(
+      m: m, n: n, k: k, a: a, rowStrideA: rowStrideA, columnStrideA: columnStrideA, b: b,
+      rowStrideB: rowStrideB, columnStrideB: columnStrideB, c: c, strideC: strideC,
+      accumulate: accumulate)
+    // A column of C is a row of the transposed product; as a row it runs on vectors. Short chains
+    // are not worth the copy that takes, unless there is none to take.
+    if n == 1 && m > 1 && strideC == 1 && (rowStrideA == 1 || k >= V.count) {
+      swap(&product.m, &product.n)
+      swap(&product.a, &product.b)
+      (product.rowStrideA, product.columnStrideA) = (columnStrideB, rowStrideB)
+      (product.rowStrideB, product.columnStrideB) = (columnStrideA, rowStrideA)
+      product.strideC = 1
+    }
+    if product.n == 1 { product.runColumn(E.self) } else { product.run(workspace) }
+  }
+}

@@ -1,0 +1,200 @@
+//  The register tile of a matrix product, composed of types: columns beside columns make a row, rows
+//  above rows make a tile. The compiler unrolls the composition, so that every accumulator of a tile
+//  is a register.
+
+/// A row of accumulators, or the piece of a row of B that they are multiplied with.
+protocol TileRow {
+  associatedtype Element: Accumulator
+  static var zero: Self { get }
+  static func load(_ p: UnsafePointer<Element.Scalar>) -> Self
+  mutating func add(_ a: Element, times b: Self)
+  /// Writes or adds the first `columns` scalars.
+  func store(_ c: UnsafeMutablePointer<Element.Scalar>, columns: Int, accumulate: Bool)
+}
+
+/// One vector, or one scalar.
+struct Single<Element: Accumulator>: TileRow {
+  var value: Element
+
+  @inline(__always) static var zero: Self { Self(value: Element(repeating: 0)) }
+  @inline(__always) static func load(_ p: UnsafePointer<Element.Scalar>) -> Self {
+    Self(value: Element.load(p))
+  }
+  @inline(__always) mutating func add(_ a: Element, times b: Self) {
+    value = value.adding(a, times: b.value)
+  }
+  @inline(__always)
+  func store(_ c: UnsafeMutablePointer<Element.Scalar>, columns: Int, accumulate: Bool) {
+    if columns >= Element.count {
+      (accumulate ? Element.load(c) + value : value).store(c)
+    } else if columns > 0 {
+      (accumulate ? Element.load(c, first: columns) + value : value).store(c, first: columns)
+    }
+  }
+}
+
+/// `left` and, to its right, one vector more.
+struct Wider<Left: TileRow>: TileRow {
+  typealias Element = Left.Element
+  var left: Left
+  var right: Single<Element>
+
+  @inline(__always) private static var leftCount: Int {
+    MemoryLayout<Left>.size / MemoryLayout<Element.Scalar>.size
+  }
+  @inline(__always) static var zero: Self { Self(left: .zero, right: .zero) }
+  @inline(__always) static func load(_ p: UnsafePointer<Element.Scalar>) -> Self {
+    Self(left: .load(p), right: .load(p + leftCount))
+  }
+  @inline(__always) mutating func add(_ a: Element, times b: Self) {
+    left.add(a, times: b.left)
+    right.add(a, times: b.right)
+  }
+  @inline(__always)
+  func store(_ c: UnsafeMutablePointer<Element.Scalar>, columns: Int, accumulate: Bool) {
+    left.store(c, columns: columns, accumulate: accumulate)
+    right.store(
+      c + Self.leftCount, columns: columns &- Self.leftCount, accumulate: accumulate)
+  }
+}
+
+/// Rows of accumulators, one above the other.
+protocol Tile {
+  associatedtype Row: TileRow
+  static var height: Int { get }
+  static var zero: Self { get }
+  /// Adds the product of a column of A and a row of B.
+  mutating func add(
+    _ a: UnsafePointer<Row.Element.Scalar>, _ rowStrideA: Int, times b: Row)
+  func store(
+    _ c: UnsafeMutablePointer<Row.Element.Scalar>, _ strideC: Int, columns: Int, accumulate: Bool)
+}
+
+/// A tile of one row.
+struct Rows1<Row: TileRow>: Tile {
+  var row: Row
+
+  @inline(__always) static var height: Int { 1 }
+  @inline(__always) static var zero: Self { Self(row: .zero) }
+  @inline(__always)
+  mutating func add(
+    _ a: UnsafePointer<Row.Element.Scalar>, _ rowStrideA: Int, times b: Row
+  ) {
+    row.add(Row.Element(repeating: a[0]), times: b)
+  }
+  @inline(__always)
+  func store(
+    _ c: UnsafeMutablePointer<Row.Element.Scalar>, _ strideC: Int, columns: Int, accumulate: Bool
+  ) {
+    row.store(c, columns: columns, accumulate: accumulate)
+  }
+}
+
+/// A tile above another.
+struct Above<Top: Tile, Bottom: Tile>: Tile where Top.Row == Bottom.Row {
+  typealias Row = Top.Row
+  var top: Top
+  var bottom: Bottom
+
+  @inline(__always) static var height: Int { Top.height + Bottom.height }
+  @inline(__always) static var zero: Self { Self(top: .zero, bottom: .zero) }
+  @inline(__always)
+  mutating func add(
+    _ a: UnsafePointer<Row.Element.Scalar>, _ rowStrideA: Int, times b: Row
+  ) {
+    top.add(a, rowStrideA, times: b)
+    bottom.add(a + Top.height &* rowStrideA, rowStrideA, times: b)
+  }
+  @inline(__always)
+  func store(
+    _ c: UnsafeMutablePointer<Row.Element.Scalar>, _ strideC: Int, columns: Int, accumulate: Bool
+  ) {
+    top.store(c, strideC, columns: columns, accumulate: accumulate)
+    bottom.store(
+      c + Top.height &* strideC, strideC, columns: columns, accumulate: accumulate)
+  }
+}
+
+typealias Rows2<R: TileRow> = Above<Rows1<R>, Rows1<R>>
+typealias Rows3<R: TileRow> = Above<Rows2<R>, Rows1<R>>
+typealias Rows4<R: TileRow> = Above<Rows2<R>, Rows2<R>>
+typealias Rows5<R: TileRow> = Above<Rows4<R>, Rows1<R>>
+typealias Rows6<R: TileRow> = Above<Rows4<R>, Rows2<R>>
+typealias Rows7<R: TileRow> = Above<Rows4<R>, Rows3<R>>
+typealias Rows8<R: TileRow> = Above<Rows4<R>, Rows4<R>>
+
+/// A piece of a product: `depth` columns of A, `depth` rows of B, a tile of C.
+struct TileProduct<Scalar> {
+  var depth: Int
+  var a: UnsafePointer<Scalar>
+  var rowStrideA: Int
+  var columnStrideA: Int
+  var b: UnsafePointer<Scalar>
+  var rowStrideB: Int
+  var c: UnsafeMutablePointer<Scalar>
+  var strideC: Int
+  /// Columns of the tile that exist in C.
+  var columns: Int
+  var accumulate: Bool
+
+  @inline(__always)
+  func run<T: Tile>(_: T.Type) where T.Row.Element.Scalar == Scalar {
+    var tile = T.zero
+    var a = a
+    var b = b
+    for _ in 0..<depth {
+      tile.add(a, rowStrideA, times: T.Row.load(b))
+      a += columnStrideA
+      b += rowStrideB
+    }
+    tile.store(c, strideC, columns: columns, accumulate: accumulate)
+  }
+
+  /// A tile of `height` rows, at most as many as `TileShape.height`.
+  @inline(__always)
+  func run<R: TileRow>(_: R.Type, height: Int) where R.Element.Scalar == Scalar {
+    switch height {
+    case 1: run(Rows1<R>.self)
+    case 2: run(Rows2<R>.self)
+    #if !(NANOGRAD_BASELINE && arch(x86_64))
+      case 3: run(Rows3<R>.self)
+      case 4: run(Rows4<R>.self)
+      case 5: run(Rows5<R>.self)
+      case 6: run(Rows6<R>.self)
+      #if NANOGRAD_AVX512
+        case 7: run(Rows7<R>.self)
+        case 8: run(Rows8<R>.self)
+      #endif
+    #endif
+    default: break
+    }
+  }
+
+  /// A tile of `height` rows and `width` vectors.
+  @inline(never)
+  func run<V: Lanes>(_: V.Type, height: Int, width: Int) where V.Scalar == Scalar {
+    #if NANOGRAD_AVX512
+      switch width {
+      case 1: run(Single<V>.self, height: height)
+      case 2: run(Wider<Single<V>>.self, height: height)
+      default: run(Wider<Wider<Single<V>>>.self, height: height)
+      }
+    #else
+      run(Single<V>.self, height: height)
+    #endif
+  }
+}
+
+/// The largest tile, which fills the vector registers.
+enum TileShape {
+  #if NANOGRAD_AVX512
+    static let height = 8
+    static let width = 3
+  #elseif NANOGRAD_BASELINE && arch(x86_64)
+    static let height = 2
+    static let width = 1
+  #else
+    static let height = 6
+    static let width = 1
+  #endif
+}

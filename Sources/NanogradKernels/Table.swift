@@ -1,0 +1,28 @@
+//  The kernels of this instruction set.
+
+import NanogradKernelTable
+
+private func table<V: Lanes, E: Accumulator>(_: V.Type, _: E.Type) -> ScalarKernels<V.Scalar>
+where E.Scalar == V.Scalar {
+  ScalarKernels(
+    unary: { unary($0, V.self) },
+    binary: { binary($0, V.self) },
+    select: select(V.self),
+    reduce: { reduction($0, V.self) },
+    transpose: { x, stride, rows, columns, y in transpose(x, stride, rows, columns, y, rows) },
+    matmul: matmul(V.self, E.self),
+    matmulWorkspace: Blocking.workspace)
+}
+
+#if NANOGRAD_AVX512
+  private let name = "avx512"
+#elseif NANOGRAD_AVX2
+  private let name = "avx2"
+#else
+  private let name = "baseline"
+#endif
+
+/// Every kernel, compiled for this module's instruction set.
+public let kernels = KernelTable(
+  name: name, float32: table(SIMD16<Float>.self, Float.self),
+  float64: table(SIMD8<Double>.self, Double.self))

@@ -1,0 +1,299 @@
+//  The vectors that kernels are written in. They are 64 bytes wide on every instruction set, and the
+//  compiler splits them where registers are narrower: so every x86 with fused multiply-add computes
+//  the same bits, whatever its register width.
+
+/// What a register tile needs of a number or of a vector of numbers.
+protocol Accumulator: Sendable {
+  associatedtype Scalar: BinaryFloatingPoint & SIMDScalar & Sendable
+
+  /// Scalars in one value.
+  static var count: Int { get }
+  init(repeating scalar: Scalar)
+  static func + (a: Self, b: Self) -> Self
+  /// `self + a * b`, rounded once where the instruction set can.
+  func adding(_ a: Self, times b: Self) -> Self
+
+  static func load(_ p: UnsafePointer<Scalar>) -> Self
+  /// The first `n` scalars at `p`, then zeros; reads nothing beyond them.
+  static func load(_ p: UnsafePointer<Scalar>, first n: Int) -> Self
+  func store(_ p: UnsafeMutablePointer<Scalar>)
+  func store(_ p: UnsafeMutablePointer<Scalar>, first n: Int)
+}
+
+/// A vector of 64 bytes. Operators are requirements, rather than inherited from `SIMD`, so that
+/// generic code gets the compiler's vector instructions and not the library's loops over lanes.
+protocol Lanes: Accumulator {
+  associatedtype Mask: Sendable
+
+  subscript(lane: Int) -> Scalar { get set }
+  static func - (a: Self, b: Self) -> Self
+  static func * (a: Self, b: Self) -> Self
+  static func / (a: Self, b: Self) -> Self
+  func squareRoot() -> Self
+
+  static func .== (a: Self, b: Self) -> Mask
+  static func .!= (a: Self, b: Self) -> Mask
+  static func .< (a: Self, b: Self) -> Mask
+  static func .<= (a: Self, b: Self) -> Mask
+  func replacing(with other: Self, where mask: Mask) -> Self
+  static func or(_ a: Mask, _ b: Mask) -> Mask
+  static func and(_ a: Mask, _ b: Mask) -> Mask
+  static func any(_ mask: Mask) -> Bool
+
+  /// Without the sign bits.
+  var magnitude: Self { get }
+  /// With its own sign bits flipped: unlike 0 - x, right for zeros too.
+  var negated: Self { get }
+  /// With the sign bits of `other` flipped into its own.
+  func flippingSign(by other: Self) -> Self
+  /// The nearest integers, ties to even, of values up to 2^22 (2^51 in double precision).
+  var roundedSmall: Self { get }
+  /// `self * 2^n` with one rounding, for integers n up to ±2040 (±250 in single precision).
+  func scaled(byPowerOf2 n: Self) -> Self
+  /// Positive normal values as `mantissa * 2^exponent` with mantissa from √½ to √2.
+  var mantissaAndExponent: (mantissa: Self, exponent: Self) { get }
+
+  /// Of a value to which an integer was added that leaves no fraction: the parity of the integer plus
+  /// `offset`, and -0 where the bit above is set.
+  static func quadrant(_ shifted: Self, offset: Int) -> (isOdd: Mask, sign: Self)
+
+  /// Constants and polynomials of the elementary functions; see Coefficients.swift.
+  static var constants: Constants<Self> { get }
+  static func exponentialTail(_ r: Self) -> Self
+  static func logarithmTail(_ z: Self) -> Self
+  static func tangentTail(_ z: Self) -> Self
+  func sine() -> Self
+  func cosine() -> Self
+  func power(_ exponent: Self) -> Self
+}
+
+extension Lanes {
+  /// The lanes of `a` where the mask is set, otherwise those of `b`.
+  @inline(__always) static func select(_ mask: Mask, _ a: Self, _ b: Self) -> Self {
+    b.replacing(with: a, where: mask)
+  }
+
+  @inline(__always) static var zero: Self { Self(repeating: 0) }
+  @inline(__always) static var one: Self { Self(repeating: 1) }
+
+  /// 1 where the mask is set, otherwise 0.
+  @inline(__always) static func indicator(_ mask: Mask) -> Self {
+    zero.replacing(with: one, where: mask)
+  }
+
+  @inline(__always) static func maximum(_ a: Self, _ b: Self) -> Self {
+    select(or(b .<= a, a .!= a), a, b)
+  }
+
+  @inline(__always) static func minimum(_ a: Self, _ b: Self) -> Self {
+    select(or(a .<= b, a .!= a), a, b)
+  }
+
+  /// Applies a function of scalars to the lanes where the mask is set.
+  @inline(__always) func replacingEach(
+    where mask: Mask, _ f: (Scalar) -> Scalar
+  ) -> Self {
+    guard Self.any(mask) else { return self }
+    var result = self
+    let chosen = Self.indicator(mask)
+    for lane in 0..<Self.count where chosen[lane] != 0 { result[lane] = f(self[lane]) }
+    return result
+  }
+
+  @inline(__always) static func load(_ p: UnsafePointer<Scalar>) -> Self {
+    UnsafeRawPointer(p).loadUnaligned(as: Self.self)
+  }
+
+  @inline(__always) static func load(_ p: UnsafePointer<Scalar>, first n: Int) -> Self {
+    var result = zero
+    for lane in 0..<n { result[lane] = p[lane] }
+    return result
+  }
+
+  @inline(__always) func store(_ p: UnsafeMutablePointer<Scalar>) {
+    UnsafeMutableRawPointer(p).storeBytes(of: self, as: Self.self)
+  }
+
+  @inline(__always) func store(_ p: UnsafeMutablePointer<Scalar>, first n: Int) {
+    for lane in 0..<n { p[lane] = self[lane] }
+  }
+}
+
+/// `Swift.any` is a generic function that would be emitted in every module and linked from one; that
+/// one's instructions may not exist on the processor at hand.
+@inline(__always) private func anyBit(_ b: SIMD8<UInt64>) -> Bool {
+  (b[0] | b[1] | b[2] | b[3] | b[4] | b[5] | b[6] | b[7]) != 0
+}
+
+extension SIMD16: Accumulator, Lanes where Scalar == Float {
+  @inline(__always) static var count: Int { 16 }
+  @inline(__always) private var bits: SIMD16<Int32> { unsafeBitCast(self, to: SIMD16<Int32>.self) }
+  @inline(__always) private init(bits: SIMD16<Int32>) {
+    self = unsafeBitCast(bits, to: Self.self)
+  }
+
+  @inline(__always) func adding(_ a: Self, times b: Self) -> Self {
+    #if NANOGRAD_BASELINE && arch(x86_64)
+      self + a * b
+    #else
+      addingProduct(a, b)
+    #endif
+  }
+
+  @inline(__always) static func or(_ a: SIMDMask<MaskStorage>, _ b: SIMDMask<MaskStorage>)
+    -> SIMDMask<MaskStorage>
+  { a .| b }
+  @inline(__always) static func and(_ a: SIMDMask<MaskStorage>, _ b: SIMDMask<MaskStorage>)
+    -> SIMDMask<MaskStorage>
+  { a .& b }
+
+  @inline(__always) static func any(_ mask: SIMDMask<MaskStorage>) -> Bool {
+    anyBit(unsafeBitCast(mask, to: SIMD8<UInt64>.self))
+  }
+
+  @inline(__always) var magnitude: Self { Self(bits: bits & 0x7FFF_FFFF) }
+  @inline(__always) var negated: Self { Self(bits: bits ^ Int32.min) }
+  @inline(__always) func flippingSign(by other: Self) -> Self {
+    Self(bits: bits ^ (other.bits & Int32.min))
+  }
+
+  // Adding 1.5 · 2^23 leaves no room for a fraction; the integer is then in the low bits.
+  @inline(__always) private static var roundingShift: Self { Self(repeating: 0x1.8p23) }
+  @inline(__always) var roundedSmall: Self { (self + Self.roundingShift) - Self.roundingShift }
+
+  // In two steps, as 2^n may be out of range where the result is not. The first is exact.
+  @inline(__always) func scaled(byPowerOf2 n: Self) -> Self {
+    let n = (n + Self.roundingShift).bits &- Self.roundingShift.bits
+    let half = n &>> 1
+    return self * Self(bits: (half &+ 127) &<< 23) * Self(bits: (n &- half &+ 127) &<< 23)
+  }
+
+  @inline(__always) var mantissaAndExponent: (mantissa: Self, exponent: Self) {
+    let rootHalf = Self(repeating: 0x1.6A09E6p-1)
+    let exponent = (bits &- rootHalf.bits) &>> 23
+    let mantissa = Self(bits: bits &- (exponent &<< 23))
+    // An integer added to the bits of the shift is an integer added to its value.
+    let value = Self(bits: Self.roundingShift.bits &+ exponent) - Self.roundingShift
+    return (mantissa, value)
+  }
+
+  @inline(__always)
+  static func quadrant(_ shifted: Self, offset: Int) -> (isOdd: SIMDMask<MaskStorage>, sign: Self) {
+    let turns = shifted.bits &+ Int32(offset)
+    return ((turns & 1) .== SIMD16<Int32>(repeating: 1), Self(bits: (turns & 2) &<< 30))
+  }
+}
+
+extension SIMD8: Accumulator, Lanes where Scalar == Double {
+  @inline(__always) static var count: Int { 8 }
+  @inline(__always) private var bits: SIMD8<Int64> { unsafeBitCast(self, to: SIMD8<Int64>.self) }
+  @inline(__always) private init(bits: SIMD8<Int64>) { self = unsafeBitCast(bits, to: Self.self) }
+
+  @inline(__always) func adding(_ a: Self, times b: Self) -> Self {
+    #if NANOGRAD_BASELINE && arch(x86_64)
+      self + a * b
+    #else
+      addingProduct(a, b)
+    #endif
+  }
+
+  @inline(__always) static func or(_ a: SIMDMask<MaskStorage>, _ b: SIMDMask<MaskStorage>)
+    -> SIMDMask<MaskStorage>
+  { a .| b }
+  @inline(__always) static func and(_ a: SIMDMask<MaskStorage>, _ b: SIMDMask<MaskStorage>)
+    -> SIMDMask<MaskStorage>
+  { a .& b }
+
+  @inline(__always) static func any(_ mask: SIMDMask<MaskStorage>) -> Bool {
+    anyBit(unsafeBitCast(mask, to: SIMD8<UInt64>.self))
+  }
+
+  @inline(__always) var magnitude: Self { Self(bits: bits & Int64.max) }
+  @inline(__always) var negated: Self { Self(bits: bits ^ Int64.min) }
+  @inline(__always) func flippingSign(by other: Self) -> Self {
+    Self(bits: bits ^ (other.bits & Int64.min))
+  }
+
+  @inline(__always) private static var roundingShift: Self { Self(repeating: 0x1.8p52) }
+  @inline(__always) var roundedSmall: Self { (self + Self.roundingShift) - Self.roundingShift }
+
+  @inline(__always) func scaled(byPowerOf2 n: Self) -> Self {
+    let n = (n + Self.roundingShift).bits &- Self.roundingShift.bits
+    // AVX2 has no arithmetic shift of 64-bit lanes; halving n + 2^11, which is positive, needs none.
+    let positive = unsafeBitCast(n &+ 2048, to: SIMD8<UInt64>.self) &>> 1
+    let half = unsafeBitCast(positive, to: SIMD8<Int64>.self) &- 1024
+    return self * Self(bits: (half &+ 1023) &<< 52) * Self(bits: (n &- half &+ 1023) &<< 52)
+  }
+
+  @inline(__always) var mantissaAndExponent: (mantissa: Self, exponent: Self) {
+    let rootHalf = Self(repeating: 0x1.6A09E667F3BCDp-1)
+    // Biased by 2^11 to stay positive, for the same reason.
+    let biased = unsafeBitCast(
+      unsafeBitCast(bits &- rootHalf.bits &+ (2048 &<< 52), to: SIMD8<UInt64>.self) &>> 52,
+      to: SIMD8<Int64>.self)
+    let exponent = biased &- 2048
+    let mantissa = Self(bits: bits &- (exponent &<< 52))
+    let value = Self(bits: Self.roundingShift.bits &+ exponent) - Self.roundingShift
+    return (mantissa, value)
+  }
+
+  @inline(__always)
+  static func quadrant(_ shifted: Self, offset: Int) -> (isOdd: SIMDMask<MaskStorage>, sign: Self) {
+    let turns = shifted.bits &+ Int64(offset)
+    return ((turns & 1) .== SIMD8<Int64>(repeating: 1), Self(bits: (turns & 2) &<< 62))
+  }
+}
+
+// Conversions, lane by lane for the same reason as `anyBit`; the compiler sees through it.
+
+extension SIMD8 where Scalar == Float {
+  @inline(__always) var widened: SIMD8<Double> {
+    SIMD8<Double>(
+      Double(self[0]), Double(self[1]), Double(self[2]), Double(self[3]),
+      Double(self[4]), Double(self[5]), Double(self[6]), Double(self[7]))
+  }
+}
+
+extension SIMD8 where Scalar == Double {
+  @inline(__always) var narrowed: SIMD8<Float> {
+    SIMD8<Float>(
+      Float(self[0]), Float(self[1]), Float(self[2]), Float(self[3]),
+      Float(self[4]), Float(self[5]), Float(self[6]), Float(self[7]))
+  }
+}
+
+// A scalar is the narrowest vector: products with a single column run on it.
+
+extension Float: Accumulator {
+  typealias Scalar = Float
+  @inline(__always) static var count: Int { 1 }
+  @inline(__always) init(repeating scalar: Float) { self = scalar }
+  @inline(__always) func adding(_ a: Float, times b: Float) -> Float {
+    #if NANOGRAD_BASELINE && arch(x86_64)
+      self + a * b
+    #else
+      addingProduct(a, b)
+    #endif
+  }
+  @inline(__always) static func load(_ p: UnsafePointer<Float>) -> Float { p[0] }
+  @inline(__always) static func load(_ p: UnsafePointer<Float>, first n: Int) -> Float { p[0] }
+  @inline(__always) func store(_ p: UnsafeMutablePointer<Float>) { p[0] = self }
+  @inline(__always) func store(_ p: UnsafeMutablePointer<Float>, first n: Int) { p[0] = self }
+}
+
+extension Double: Accumulator {
+  typealias Scalar = Double
+  @inline(__always) static var count: Int { 1 }
+  @inline(__always) init(repeating scalar: Double) { self = scalar }
+  @inline(__always) func adding(_ a: Double, times b: Double) -> Double {
+    #if NANOGRAD_BASELINE && arch(x86_64)
+      self + a * b
+    #else
+      addingProduct(a, b)
+    #endif
+  }
+  @inline(__always) static func load(_ p: UnsafePointer<Double>) -> Double { p[0] }
+  @inline(__always) static func load(_ p: UnsafePointer<Double>, first n: Int) -> Double { p[0] }
+  @inline(__always) func store(_ p: UnsafeMutablePointer<Double>) { p[0] = self }
+  @inline(__always) func store(_ p: UnsafeMutablePointer<Double>, first n: Int) { p[0] = self }
+}

@@ -1,0 +1,1 @@
+../NanogradKernels/Coefficients.swift

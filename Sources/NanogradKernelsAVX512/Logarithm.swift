@@ -1,0 +1,1 @@
+../NanogradKernels/Logarithm.swift

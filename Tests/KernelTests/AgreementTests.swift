@@ -1,0 +1,60 @@
+//  Instruction sets with fused multiply-add compute the same bits, whatever their registers' width.
+
+import NanogradKernelTable
+import XCTest
+
+private func checkAgreement<S: KernelScalar>(_ a: KernelTable, _ b: KernelTable, _: S.Type) {
+  let (first, second) = (S.kernels(a), S.kernels(b))
+  var sampler = Sampler(41)
+  let count = 20_011
+  let x: [S] = sampler.mixed(count)
+  let y: [S] = sampler.mixed(count)
+  var (u, v) = (x, x)
+  for code in UnaryCode.allCases {
+    first.unary[Int(code.rawValue)](x, &u, count)
+    second.unary[Int(code.rawValue)](x, &v, count)
+    XCTAssert(same(u, v), "\(code)")
+  }
+  for code in BinaryCode.allCases {
+    for (strideX, strideY) in [(1, 1), (1, 0), (0, 1)] {
+      first.binary[Int(code.rawValue)](x, strideX, y, strideY, &u, count)
+      second.binary[Int(code.rawValue)](x, strideX, y, strideY, &v, count)
+      XCTAssert(same(u, v), "\(code)")
+    }
+  }
+  let plain: [S] = sampler.values(count)
+  for code in ReductionCode.allCases {
+    for length in Array(0...100) + [4000, count] {
+      let sums = (
+        first.reduce[Int(code.rawValue)](plain, length),
+        second.reduce[Int(code.rawValue)](plain, length)
+      )
+      XCTAssert(same(sums.0, sums.1), "\(code) of \(length)")
+    }
+  }
+  let words = max(first.matmulWorkspace, second.matmulWorkspace)
+  let workspace = UnsafeMutableRawPointer.allocate(
+    byteCount: words * MemoryLayout<S>.stride, alignment: 64
+  ).assumingMemoryBound(to: S.self)
+  defer { UnsafeMutableRawPointer(workspace).deallocate() }
+  for (m, n, k) in [(1, 70, 300), (70, 1, 300), (33, 67, 600), (100, 10, 20), (50, 200, 90)] {
+    let a: [S] = sampler.values(m * k)
+    let b: [S] = sampler.values(k * n)
+    for (row, column) in [(n, 1), (1, k)] {
+      for accumulate in [false, true] {
+        var (c, d) = (Array(plain.prefix(m * n)), Array(plain.prefix(m * n)))
+        first.matmul(m, n, k, a, k, 1, b, row, column, &c, n, accumulate, workspace)
+        second.matmul(m, n, k, a, k, 1, b, row, column, &d, n, accumulate, workspace)
+        XCTAssert(same(c, d), "matmul \(m) × \(n) × \(k)")
+      }
+    }
+  }
+}
+
+final class AgreementTests: XCTestCase {
+  func testSameBits() throws {
+    guard tables.count > 2 else { throw XCTSkip("needs two instruction sets with multiply-add") }
+    checkAgreement(tables[1], tables[2], Float.self)
+    checkAgreement(tables[1], tables[2], Double.self)
+  }
+}

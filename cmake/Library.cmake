@@ -1,0 +1,22 @@
+# libnanograd.so: the Swift modules and the Swift runtime in one file that exports the functions of
+# the header and needs nothing but the C and C++ runtimes.
+add_library(nanograd SHARED ${NANOGRAD_OBJECTS})
+add_library(nanograd::nanograd ALIAS nanograd)
+set_target_properties(nanograd PROPERTIES
+  LINKER_LANGUAGE C
+  VERSION ${PROJECT_VERSION}
+  SOVERSION ${PROJECT_VERSION_MAJOR}
+  LIBRARY_OUTPUT_DIRECTORY lib
+  LINK_DEPENDS ${CMAKE_CURRENT_BINARY_DIR}/nanograd.map)
+target_include_directories(nanograd INTERFACE
+  $<BUILD_INTERFACE:${CMAKE_CURRENT_SOURCE_DIR}/include>
+  $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+
+# swiftc links, because it knows which parts of its runtime the objects need.
+set(CMAKE_C_CREATE_SHARED_LIBRARY "\"${NANOGRAD_SWIFTC}\" -emit-library -static-stdlib \
+-Xlinker -soname -Xlinker <TARGET_SONAME> <LINK_FLAGS> -o <TARGET> <OBJECTS>")
+target_link_options(nanograd PRIVATE
+  "SHELL:-Xlinker --version-script=${CMAKE_CURRENT_BINARY_DIR}/nanograd.map"
+  "SHELL:-Xlinker --gc-sections"
+  "SHELL:-Xlinker -z -Xlinker defs"
+  "$<$<CONFIG:Release,MinSizeRel>:SHELL:-Xlinker -s>")

@@ -1,0 +1,76 @@
+# Compiles each Swift module to one object file and one .swiftmodule. CMake's own support for Swift
+# hands swiftc sources and libraries in one command, and in 3.25 misses when an imported module
+# has changed; spelled out, every dependency is exact, and one object per module optimises best.
+find_program(NANOGRAD_SWIFTC swiftc PATHS /opt/swift/usr/bin
+  DOC "The Swift compiler, 6.2 or later")
+if(NANOGRAD_SWIFTC)
+  execute_process(COMMAND ${NANOGRAD_SWIFTC} --version
+    OUTPUT_VARIABLE _swift_version ERROR_QUIET)
+endif()
+if(NOT _swift_version MATCHES "Swift version ([0-9.]+)" OR CMAKE_MATCH_1 VERSION_LESS 6.2)
+  message(FATAL_ERROR "nanograd needs Swift 6.2 or later, which was not found on PATH or in "
+    "/opt/swift. It comes from https://www.swift.org/install/linux/; "
+    "-DNANOGRAD_SWIFTC=/path/to/swiftc names one elsewhere.")
+endif()
+message(STATUS "Swift ${CMAKE_MATCH_1}: ${NANOGRAD_SWIFTC}")
+
+set(_modules ${CMAKE_CURRENT_BINARY_DIR}/modules)
+file(MAKE_DIRECTORY ${_modules})
+
+# What Package.swift asks of every module.
+set(_swift_flags
+  -swift-version 6 -package-name nanograd -parse-as-library -wmo
+  -module-cache-path ${_modules}/cache -I ${_modules}
+  $<IF:$<CONFIG:Debug>,-Onone,-O> $<$<NOT:$<CONFIG:Release>>:-gline-tables-only>)
+
+# nanograd_swift_module(<name> [IMPORTS <module>...] [INCLUDES <folder>...] [OPTIONS <flag>...])
+# compiles Sources/<name> and appends its object to NANOGRAD_OBJECTS. The folders hold a C header
+# and its module map.
+function(nanograd_swift_module name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "IMPORTS;INCLUDES;OPTIONS")
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS Sources/${name}/*.swift)
+  list(TRANSFORM arg_IMPORTS REPLACE "(.+)" "${_modules}/\\1.swiftmodule" OUTPUT_VARIABLE imports)
+  set(headers "")
+  foreach(folder IN LISTS arg_INCLUDES)
+    file(GLOB_RECURSE found CONFIGURE_DEPENDS ${folder}/*.h ${folder}/module.modulemap)
+    list(APPEND headers ${found})
+    list(APPEND arg_OPTIONS -I${CMAKE_CURRENT_SOURCE_DIR}/${folder})
+  endforeach()
+  # swiftc leaves a module file alone when its contents stay the same, and Ninja would then think it
+  # out of date for ever: hence the touch.
+  add_custom_command(
+    OUTPUT ${_modules}/${name}.o ${_modules}/${name}.swiftmodule
+    COMMAND ${NANOGRAD_SWIFTC} -c ${_swift_flags} ${arg_OPTIONS} -module-name ${name}
+      -emit-module-path ${_modules}/${name}.swiftmodule -o ${_modules}/${name}.o ${sources}
+    COMMAND ${CMAKE_COMMAND} -E touch ${_modules}/${name}.o ${_modules}/${name}.swiftmodule
+    DEPENDS ${sources} ${imports} ${headers}
+    COMMENT "Compiling Swift module ${name}"
+    COMMAND_EXPAND_LISTS VERBATIM)
+  list(APPEND NANOGRAD_OBJECTS ${_modules}/${name}.o)
+  set(NANOGRAD_OBJECTS ${NANOGRAD_OBJECTS} PARENT_SCOPE)
+endfunction()
+
+# One set of kernel sources, three builds. Only here do we leave out the checks for overflow and
+# bounds: whoever calls a kernel has made them. Nothing of a kernel may be inlined into a module
+# that is compiled for other processors, hence -disable-cmo.
+set(_kernels IMPORTS NanogradKernelTable OPTIONS -disable-cmo)
+if(NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
+  list(APPEND _kernels -Ounchecked)
+endif()
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  set(_avx2 -Xcc -march=x86-64-v3)
+  set(_avx512 -Xcc -march=x86-64-v4 -Xcc -mprefer-vector-width=512)
+endif()
+
+# The objects are linked in this order. Where several modules hold the same specialisation of a
+# generic function, the linker keeps the first, which has to be one that runs on every processor
+# and that checks its arguments: the kernels come last, the most demanding at the end.
+nanograd_swift_module(NanogradKernelTable)
+nanograd_swift_module(NanogradC IMPORTS Nanograd INCLUDES include Sources/CPlatform)
+nanograd_swift_module(Nanograd
+  IMPORTS NanogradKernelTable NanogradKernels NanogradKernelsAVX2 NanogradKernelsAVX512
+  INCLUDES Sources/CPlatform
+  OPTIONS "$<$<NOT:$<CONFIG:Debug>>:-cross-module-optimization>")
+nanograd_swift_module(NanogradKernels ${_kernels} -DNANOGRAD_BASELINE)
+nanograd_swift_module(NanogradKernelsAVX2 ${_kernels} -DNANOGRAD_AVX2 ${_avx2})
+nanograd_swift_module(NanogradKernelsAVX512 ${_kernels} -DNANOGRAD_AVX512 ${_avx512})

@@ -1,0 +1,24 @@
+# Every ctests/test_*.c is one program and one test; support.c is what they share. A test that wants
+# MNIST reads NANOGRAD_MNIST, which CTest hands on from the environment.
+enable_testing()
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
+
+file(GLOB _tests CONFIGURE_DEPENDS ctests/test_*.c)
+file(GLOB _support CONFIGURE_DEPENDS ctests/support.c)
+foreach(_source IN LISTS _tests)
+  cmake_path(GET _source STEM _name)
+  nanograd_program(${_name} ctests ${_source} example_common PkgConfig::CMOCKA)
+  target_sources(${_name} PRIVATE ${_support})
+  target_include_directories(${_name} PRIVATE ctests)
+  add_test(NAME ${_name} COMMAND ${_name})
+  set_tests_properties(${_name} PROPERTIES TIMEOUT 300)
+endforeach()
+
+add_test(NAME header COMMAND scripts/check-header.sh
+  WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
+add_test(NAME library COMMAND scripts/check-library.sh $<TARGET_FILE:nanograd>
+  WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
+add_test(NAME install COMMAND scripts/check-install.sh ${CMAKE_CURRENT_BINARY_DIR}
+  WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
+set_tests_properties(header library install PROPERTIES TIMEOUT 120)

@@ -1,0 +1,412 @@
+/* Every function of the header called in every wrong way that could be thought of: an error that
+ * names the function each time, nothing changed, and the library at work again after it. */
+#include "support.h"
+
+enum {
+  null_error = 1 << -NG_ERROR_NULL,
+  handle_error = 1 << -NG_ERROR_HANDLE,
+  shape_error = 1 << -NG_ERROR_SHAPE,
+  dtype_error = 1 << -NG_ERROR_DTYPE,
+  argument_error = 1 << -NG_ERROR_ARGUMENT,
+  memory_error = 1 << -NG_ERROR_MEMORY,
+  state_error = 1 << -NG_ERROR_STATE,
+  size_error = shape_error | memory_error
+};
+
+/* What the calls of the tables are made with; see the tables. */
+static ng_tensor *x, *v, *c, *b, *n, *p, *y, *i, *rows, *empty, *deep, *stale, *results[2];
+static ng_optimizer *optimizer, *sgd, *adam;
+static ng_schedule *schedule, *endless;
+static int64_t room[8];
+static const int64_t zeros[16], huge = (int64_t)1 << 62;
+static double out;
+static char text[8];
+
+/* ---- Calling --------------------------------------------------------------------------------- */
+
+/* The status a call ended with: what it returned, or `ng_error` where it can only say that it
+ * failed. */
+static int64_t of_pointer(const void *result) { return result ? NG_OK : ng_error(); }
+static int64_t of_double(double result) { return isnan(result) ? ng_error() : NG_OK; }
+static int64_t of_int32(int32_t result) { return result < 0 ? result : NG_OK; }
+static int64_t of_int64(int64_t result) { return result < 0 ? result : NG_OK; }
+#define STATUS_OF(call)                                                                            \
+  _Generic((call), double                                                                          \
+           : of_double, int32_t                                                                    \
+           : of_int32, int64_t                                                                     \
+           : of_int64, default                                                                     \
+           : of_pointer)(call)
+
+/* Operands that are possible each, being lazy, but broadcast to more elements than can be counted.
+ */
+static ng_tensor *over_broadcast(ng_tensor *(*function)(ng_tensor *, ng_tensor *)) {
+  const int64_t many = (int64_t)1 << 35;
+  return function(ng_broadcast_to(c, SHAPE(many, 1)), ng_broadcast_to(c, SHAPE(many)));
+}
+
+static int failures, calls;
+
+static void complain(const char *call, const char *what) {
+  failures++;
+  print_error("%s: %s; error %d, \"%s\"\n", call, what, (int)ng_error(), ng_error_message());
+}
+
+static void check_still_works(const char *call) {
+  ng_tensor *w = ng_parameter(NG_FLOAT64, SCALAR, &(double){3}, "w");
+  ng_tensor *z = ng_add_scalar(ng_multiply(w, w), 1);
+  if (ng_item(z) != 10 || ng_backward(z) != NG_OK || ng_item(ng_grad(w)) != 6) {
+    complain(call, "the library does not work after it");
+  }
+}
+
+static void begin_call(void) {
+  ng_clear_error();
+  ng_scope_begin();
+}
+
+/* Judges a call made since `begin_call`. What its own arguments made goes with the scope; what is
+ * alive after that was leaked by the call. */
+static void judge(const char *function, int codes, int64_t status, const char *call) {
+  static int64_t handles = -1;
+  size_t length = strlen(function);
+  const char *message = ng_error_message();
+  calls++;
+  if (status >= 0)
+    complain(call, "it was accepted");
+  else if (status < -30 || !(codes & 1 << -status))
+    complain(call, "another code was expected");
+  else if (status != ng_error())
+    complain(call, "ng_error does not agree with the result");
+  else if (strncmp(message, function, length) != 0 || strlen(message) < length + 4)
+    complain(call, "the message does not begin with the function's name");
+  ng_clear_error();
+  check_still_works(call);
+  ng_scope_end();
+  if (handles >= 0 && ng_live_handles() != handles)
+    complain(call, "handles are left over");
+  handles = ng_live_handles();
+}
+
+/* ---- The tables ------------------------------------------------------------------------------ */
+
+static void test_wrong_arguments(void **state) {
+  (void)state;
+  failures = calls = 0;
+#define REFUSED(function, codes, ...)                                                              \
+  begin_call();                                                                                    \
+  judge(#function, codes, STATUS_OF(__VA_ARGS__), #__VA_ARGS__);
+#include "abuse_arguments.def"
+#include "abuse_training.def"
+#undef REFUSED
+  print_message("%d calls refused\n", calls - failures);
+  assert_int_equal(failures, 0);
+}
+
+#define HANDLE(function, ...)                                                                      \
+  begin_call();                                                                                    \
+  judge(#function, code, STATUS_OF(__VA_ARGS__), #__VA_ARGS__);
+
+static void call_with(void *bad, int code) {
+#define RELEASE(function, ...) HANDLE(function, __VA_ARGS__)
+#include "abuse_handles.def"
+#undef RELEASE
+}
+
+static void test_handles_that_are_none(void **state) {
+  (void)state;
+  failures = calls = 0;
+  int64_t handles = ng_live_handles();
+  ng_optimizer *released = ng_sgd(1);
+  ng_schedule *gone = ng_schedule_constant(1, 1);
+  expect_ok(ng_optimizer_release(released));
+  expect_ok(ng_schedule_release(gone));
+  call_with(stale, handle_error);
+  call_with(released, handle_error);
+  call_with(gone, handle_error);
+  call_with(&handles, handle_error);
+  call_with((void *)1, handle_error);
+  call_with((void *)8, handle_error);
+  call_with((void *)UINTPTR_MAX, handle_error);
+  call_with((void *)INTPTR_MAX, handle_error);
+  call_with((void *)((uintptr_t)x ^ (uintptr_t)1 << 63), handle_error);
+  call_with((void *)((uintptr_t)x ^ (uintptr_t)1 << 40), handle_error);
+  print_message("%d calls refused\n", calls - failures);
+  assert_int_equal(failures, 0);
+  assert_int_equal(ng_live_handles(), handles);
+}
+
+static void test_null_handles(void **state) {
+  (void)state;
+  failures = calls = 0;
+  void *bad = NULL;
+  const int code = null_error;
+#define RELEASE(function, ...) expect_ok(__VA_ARGS__);
+#include "abuse_handles.def"
+#undef RELEASE
+#undef HANDLE
+  assert_int_equal(failures, 0);
+  /* Where an error is recorded already, it stays, message and all. */
+#define RELEASE(function, ...)
+#define HANDLE(function, ...)                                                                      \
+  assert_null(ng_cast(x, 99));                                                                     \
+  (void)STATUS_OF(__VA_ARGS__);                                                                    \
+  expect_error(NG_ERROR_DTYPE, "ng_cast");
+#include "abuse_handles.def"
+#undef RELEASE
+#undef HANDLE
+}
+
+/* What kind of handle stands in the place of `bad` in a call of the table. */
+static const char *kind_of(const char *function, const char *call) {
+  if (strncmp(function, "ng_schedule_", 12) == 0)
+    return "schedule";
+  if (strncmp(function, "ng_optimizer_", 13) != 0)
+    return "tensor";
+  return strstr(call, "(bad") ? "optimizer" : strstr(call, "TENSORS") ? "tensor" : "schedule";
+}
+
+/* A handle of another kind, wherever a handle goes. */
+static void call_with_other_kind(void *bad, const char *kind) {
+  const int code = handle_error;
+#define HANDLE(function, ...)                                                                      \
+  if (strcmp(kind, kind_of(#function, #__VA_ARGS__)) != 0) {                                       \
+    begin_call();                                                                                  \
+    judge(#function, code, STATUS_OF(__VA_ARGS__), #__VA_ARGS__);                                  \
+  }
+#define RELEASE(function, ...) HANDLE(function, __VA_ARGS__)
+#include "abuse_handles.def"
+#undef RELEASE
+#undef HANDLE
+}
+
+static void test_handles_of_another_kind(void **state) {
+  (void)state;
+  failures = calls = 0;
+  call_with_other_kind(x, "tensor");
+  call_with_other_kind(sgd, "optimizer");
+  call_with_other_kind(schedule, "schedule");
+  print_message("%d calls refused\n", calls - failures);
+  assert_int_equal(failures, 0);
+}
+
+/* Numbers that the header leaves the library free to take or refuse. Either is fine; a crash, a
+ * failure without a proper message, or a changed library is not. */
+static void test_what_may_go_either_way(void **state) {
+  (void)state;
+  const double odd[] = {NAN, INFINITY, -INFINITY, 1e308, -1e308, 0.5, 0x1p63, 5e-324, -0.0};
+  for (size_t k = 0; k < COUNT(odd); k++) {
+    double number = odd[k];
+    ng_scope_begin();
+    ng_tensor *made[] = {ng_constant(NG_FLOAT32, number),
+                         ng_full(NG_INT32, SHAPE(2), number),
+                         ng_full(NG_FLOAT32, SHAPE(2), number),
+                         ng_add_scalar(x, number),
+                         ng_add_scalar(i, number),
+                         ng_multiply_scalar(i, number),
+                         ng_power_scalar(x, number),
+                         ng_power_scalar(i, number),
+                         ng_clamp(x, -INFINITY, number),
+                         ng_clamp(i, number, number),
+                         ng_pad(i, 2, room, room, number),
+                         ng_pad(x, 2, room, room, number),
+                         ng_arange(NG_INT32, 0, 3, number),
+                         ng_arange(NG_INT64, number, number + 2, 1),
+                         ng_uniform(NG_FLOAT32, SHAPE(3), number, number),
+                         ng_normal(NG_FLOAT32, SHAPE(3), number, 1),
+                         ng_abs(i),
+                         ng_sign(i),
+                         ng_negate(i),
+                         ng_relu(i),
+                         ng_ridge(i),
+                         ng_lasso(i),
+                         ng_maximum(i, i),
+                         ng_sum(x, 5, NULL, 0),
+                         ng_sum(x, 0, (int32_t[]){0}, 0),
+                         ng_zeros(NG_FLOAT32, SHAPE(huge, 0, huge)),
+                         ng_reshape(empty, SHAPE(huge, 0, huge)),
+                         ng_broadcast_to(empty, SHAPE(huge, 0, 3)),
+                         ng_one_hot(empty, huge, NG_FLOAT64),
+                         ng_variable(NG_FLOAT32, SHAPE(2), NULL, "\xff\xfe"),
+                         ng_argmax(i, 0, INT32_MIN)};
+    for (size_t j = 0; j < COUNT(made); j++) {
+      if (made[j] != NULL)
+        ng_eval(&made[j], 1);
+    }
+    if (ng_error() != NG_OK)
+      assert_true(strncmp(ng_error_message(), "ng_", 3) == 0);
+    ng_clear_error();
+    ng_backward(ng_ridge(x)); /* a loss that no Parameter has part in */
+    ng_eval(NULL, 0);
+    ng_read(empty, NULL, 0);
+    ng_schedule_release(ng_schedule_exponential(INT64_MAX, 5e-324, 1e308));
+    ng_clear_error();
+    check_still_works("what may go either way");
+    ng_scope_end();
+  }
+}
+
+static void test_functions_that_cannot_fail(void **state) {
+  (void)state;
+  assert_null(ng_cast(x, 99));
+  assert_int_equal(ng_version_number(), NG_VERSION_NUMBER);
+  char version[32];
+  snprintf(version, sizeof version, "%d.%d.%d", NG_VERSION_MAJOR, NG_VERSION_MINOR,
+           NG_VERSION_PATCH);
+  assert_string_equal(ng_version(), version);
+  const ng_dtype none[] = {0, -1, 5, INT32_MAX, INT32_MIN};
+  for (size_t k = 0; k < COUNT(none); k++) {
+    assert_string_equal(ng_dtype_name(none[k]), "unknown");
+    assert_int_equal(ng_dtype_size(none[k]), 0);
+  }
+  assert_string_equal(ng_dtype_name(NG_FLOAT32), "float32");
+  assert_string_equal(ng_dtype_name(NG_FLOAT64), "float64");
+  assert_string_equal(ng_dtype_name(NG_INT32), "int32");
+  assert_string_equal(ng_dtype_name(NG_INT64), "int64");
+  const int64_t sizes[] = {4, 8, 4, 8};
+  for (size_t k = 0; k < 4; k++)
+    assert_int_equal(ng_dtype_size(all_dtypes[k]), sizes[k]);
+  assert_true(ng_live_handles() > 0 && ng_live_bytes() > 0);
+  assert_in_range(ng_num_threads(), 1, 1024);
+  const char *isa = ng_isa();
+  assert_true(!strcmp(isa, "avx512") || !strcmp(isa, "avx2") || !strcmp(isa, "baseline"));
+  ng_seed(UINT64_MAX);
+  assert_int_equal(ng_scope_begin(), NG_OK);
+  assert_int_equal(ng_scope_end(), NG_OK);
+  expect_error(NG_ERROR_DTYPE, "ng_cast"); /* none of them touched it */
+}
+
+static void test_scopes_that_were_never_begun(void **state) {
+  (void)state;
+  expect_ok(ng_scope_end()); /* the fixture's */
+  for (int k = 0; k < 3; k++) {
+    assert_int_equal(ng_scope_end(), NG_ERROR_STATE);
+    expect_error(NG_ERROR_STATE, "ng_scope_end");
+  }
+  for (int k = 0; k < 100000; k++)
+    expect_ok(ng_scope_begin());
+  for (int k = 0; k < 100000; k++)
+    expect_ok(ng_scope_end());
+  assert_int_equal(ng_scope_end(), NG_ERROR_STATE);
+  expect_error(NG_ERROR_STATE, "ng_scope_end");
+  expect_ok(ng_scope_begin());
+}
+
+/* ---- The tables are complete
+ * ---------------------------------------------------------------------- */
+
+static const char *const tested[] = {
+#define HANDLE(function, ...) #function,
+#define RELEASE(function, ...) #function,
+#define REFUSED(function, ...) #function,
+#include "abuse_arguments.def"
+#include "abuse_handles.def"
+#include "abuse_training.def"
+    /* test_functions_that_cannot_fail, and test_scopes_that_were_never_begun */
+    "ng_version",       "ng_version_number", "ng_dtype_name",  "ng_dtype_size", "ng_error",
+    "ng_error_message", "ng_clear_error",    "ng_scope_begin", "ng_scope_end",  "ng_live_handles",
+    "ng_live_bytes",    "ng_seed",           "ng_num_threads", "ng_isa",
+};
+
+static void test_every_function_of_the_header(void **state) {
+  (void)state;
+#ifdef NANOGRAD_HEADER
+  const char *path = NANOGRAD_HEADER;
+#else
+  char path[4096] = __FILE__;
+  snprintf(strstr(path, "ctests/test_abuse.c"), 32, "include/nanograd.h");
+#endif
+  FILE *file = fopen(path, "r");
+  if (file == NULL)
+    skip();
+  char line[256];
+  int declared = 0, missing = 0;
+  while (fgets(line, sizeof line, file) != NULL) {
+    if (strncmp(line, "NG_API", 6) != 0)
+      continue;
+    char *name = strstr(line, "ng_"), *end = strchr(line, '(');
+    assert_true(name != NULL && end != NULL);
+    *end = 0;
+    name = strrchr(line, ' ') + 1;
+    if (*name == '*')
+      name++;
+    size_t k = 0;
+    while (k < COUNT(tested) && strcmp(tested[k], name) != 0)
+      k++;
+    if (k == COUNT(tested))
+      print_error("%s is in no table\n", name), missing++;
+    declared++;
+  }
+  fclose(file);
+  print_message("%d functions\n", declared);
+  assert_true(declared >= 144);
+  assert_int_equal(missing, 0);
+}
+
+/* ---- Before and after
+ * ----------------------------------------------------------------------------- */
+
+static const double numbers[6] = {1, 2, 3, 4, 5, 6};
+
+static int make_operands(void **state) {
+  if (begin_test(state) != 0)
+    return -1;
+  struct numbers six = {6, numbers};
+  x = make(NG_FLOAT64, SHAPE(2, 3), six);
+  v = make(NG_FLOAT64, SHAPE(3), NUMBERS(1, 2, 3));
+  c = make(NG_FLOAT64, SCALAR, NUMBERS(2));
+  b = ng_ones(NG_FLOAT64, SHAPE(2, 2, 3));
+  n = make(NG_FLOAT32, SHAPE(2, 3), six);
+  p = make_parameter(NG_FLOAT64, SHAPE(2, 3), six);
+  y = ng_multiply(p, p);
+  i = make(NG_INT64, SHAPE(2, 1), NUMBERS(0, 1));
+  rows = make(NG_INT64, SHAPE(2), NUMBERS(0, 2));
+  empty = ng_zeros(NG_FLOAT64, SHAPE(0, 3));
+  deep = ng_zeros(NG_FLOAT64, SHAPE(1, 1, 1, 1, 1, 1, 1, 1));
+  stale = ng_exp(x);
+  ng_release(stale);
+  sgd = optimizer = ng_sgd(0.5);
+  adam = ng_adam(0.25);
+  ng_optimizer_add(sgd, &p, 1);
+  ng_optimizer_add(adam, &p, 1);
+  schedule = ng_schedule_linear(10, 1, 0);
+  endless = ng_schedule_constant(0, 1);
+  memset(room, 0, sizeof room);
+  return ng_backward(ng_ridge(p));
+}
+
+/* No refused call has changed any of the operands. */
+static int check_operands(void **state) {
+  double values[6], gradients[6];
+  int same = ng_read(x, values, sizeof values) == NG_OK && !memcmp(values, numbers, sizeof values);
+  same =
+      same && ng_read(p, values, sizeof values) == NG_OK && !memcmp(values, numbers, sizeof values);
+  same = same && ng_read(ng_grad(p), gradients, sizeof gradients) == NG_OK;
+  for (int k = 0; k < 6; k++)
+    same = same && gradients[k] == 2 * numbers[k];
+  same = same && ng_optimizer_steps(sgd) == 0 && ng_optimizer_rate(sgd) == 0.5;
+  same = same && ng_optimizer_steps(adam) == 0 && ng_optimizer_rate(adam) == 0.25;
+  same = same && ng_schedule_rate(schedule, 5) == 0.5;
+  if (!same)
+    print_error("an operand has changed, or: %s\n", ng_error_message());
+  ng_optimizer_release(sgd);
+  ng_optimizer_release(adam);
+  ng_schedule_release(schedule);
+  ng_schedule_release(endless);
+  return end_test(state) != 0 || !same ? -1 : 0;
+}
+
+#define ABUSE(function) cmocka_unit_test_setup_teardown(function, make_operands, check_operands)
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      ABUSE(test_null_handles),
+      ABUSE(test_handles_that_are_none),
+      ABUSE(test_handles_of_another_kind),
+      ABUSE(test_wrong_arguments),
+      ABUSE(test_what_may_go_either_way),
+      ABUSE(test_functions_that_cannot_fail),
+      TEST(test_scopes_that_were_never_begun),
+      TEST(test_every_function_of_the_header),
+  };
+  return cmocka_run_group_tests_name("abuse", tests, NULL, NULL);
+}

@@ -1,0 +1,148 @@
+/// A recurrent network learns to read digits. common/gru.c is the network, this the training.
+#include "common/check.h"
+#include "common/gru.h"
+#include "common/mnist.h"
+#include "common/options.h"
+#include "common/plot.h"
+#include "common/progress.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { TEST_BATCH = 500, CURVE = 200 };
+
+static const char summary[] =
+    "Trains two layers of gated recurrent units to read handwritten digits.\n\n"
+    "quick     one epoch; weights scaled by their number of inputs; the rate falls from 0.5 to 0\n"
+    "          on a cosine; the gradient's norm is limited to 1\n"
+    "original  100,000 steps; unscaled weights; the rate rises to 0.01 over a hundredth of the\n"
+    "          steps and falls to 0.00001 on a cosine; no limit";
+
+struct settings {
+  const char *recipe, *data, *plot;
+  int64_t epochs, steps, batch, hidden, seed, threads;
+  double rate;
+};
+
+static struct settings read_settings(int argc, char **argv) {
+  struct settings s = {"quick", .batch = 32, .hidden = 256, .seed = 1, .threads = ng_num_threads()};
+  const struct option options[] = {
+      {"recipe", OPTION_CHOICE, "quick|original", "how to train (quick)", &s.recipe, 0, 0},
+      {"data", OPTION_TEXT, "DIR", "where MNIST is ($NANOGRAD_MNIST, data/mnist)", &s.data, 0, 0},
+      {"epochs", OPTION_INTEGER, "N", "passes over the training data", &s.epochs, 1, 1e6},
+      {"steps", OPTION_INTEGER, "N", "steps, in place of --epochs", &s.steps, 1, 1e9},
+      {"batch", OPTION_INTEGER, "N", "images in a step (32)", &s.batch, 1, 1e6},
+      {"hidden", OPTION_INTEGER, "N", "units in a layer (256)", &s.hidden, 1, 1e5},
+      {"rate", OPTION_NUMBER, "R", "the highest rate", &s.rate, 1e-9, 1e3},
+      {"seed", OPTION_INTEGER, "N", "of all random numbers (1)", &s.seed, 0, 1e15},
+      {"threads", OPTION_INTEGER, "N", "to compute with (all)", &s.threads, 1, 1024},
+      {"plot", OPTION_TEXT, "FILE.svg", "draw loss and accuracy over steps", &s.plot, 0, 0},
+  };
+  options_parse(argc, argv, summary, options, sizeof options / sizeof *options);
+  return s;
+}
+
+static ng_optimizer *make_optimizer(bool quick, int64_t steps, double rate) {
+  const int64_t rise = quick ? 0 : steps / 100;
+  ng_schedule *schedule = ng_schedule_cosine(steps - rise, rate, quick ? 0 : fmin(rate, 1e-5));
+  if (rise > 0) {
+    ng_schedule *first = ng_schedule_linear(rise, 0, rate), *then = schedule;
+    schedule = ng_schedule_chain(first, then);
+    ng_schedule_release(first);
+    ng_schedule_release(then);
+  }
+  ng_optimizer *optimizer = ng_sgd(rate);
+  ng_optimizer_set_schedule(optimizer, schedule);
+  ng_schedule_release(schedule);
+  ng_optimizer_set_clip_norm(optimizer, quick ? 1 : 0);
+  return optimizer;
+}
+
+/// Descends for some steps. The graph is made anew for each, and goes with its scope.
+static double train(const struct gru *gru, struct mnist_set *set, ng_optimizer *optimizer,
+                    int64_t steps, int64_t batch, struct plot *plot) {
+  const int64_t per_epoch = set->count / batch, every = steps > CURVE ? steps / CURVE : 1;
+  struct progress progress;
+  progress_begin(&progress, steps);
+  for (int64_t step = 0; step < steps; step++) {
+    ng_scope_begin();
+    if (step % per_epoch == 0)
+      mnist_shuffle(set);
+    ng_tensor *x, *t;
+    mnist_batch(set, step % per_epoch * batch, batch, &x, &t);
+    ng_tensor *logits = gru_classify(gru, x);
+    ng_tensor *loss = ng_cross_entropy_logits_indices(logits, t);
+    ng_backward(loss);
+    progress.loss = ng_item(loss);
+    if (step % every == 0 || step == steps - 1) {
+      ng_tensor *right = ng_equal(ng_argmax(logits, -1, 0), t);
+      progress.accuracy = ng_item(ng_mean(ng_cast(right, NG_FLOAT32), 0, NULL, 0));
+      plot_add(plot, (double)step, progress.loss, progress.accuracy);
+    }
+    ng_optimizer_step(optimizer);
+    ng_optimizer_zero_grad(optimizer);
+    ng_scope_end();
+    check_nanograd();
+    if (!isfinite(progress.loss))
+      die("the loss is no longer finite after %lld steps; try a smaller --rate", (long long)step);
+    progress_update(&progress, step + 1);
+  }
+  return progress_end(&progress);
+}
+
+/// Compares predictions with labels over a whole set.
+static void test(const struct gru *gru, const struct mnist_set *set, mnist_confusion confusion) {
+  for (int64_t first = 0; first < set->count; first += TEST_BATCH) {
+    const int64_t left = set->count - first, count = left < TEST_BATCH ? left : TEST_BATCH;
+    int64_t predicted[TEST_BATCH];
+    ng_scope_begin();
+    ng_tensor *x, *t;
+    mnist_batch(set, first, count, &x, &t);
+    ng_read(ng_argmax(gru_classify(gru, x), -1, 0), predicted, count * (int64_t)sizeof *predicted);
+    ng_scope_end();
+    check_nanograd();
+    for (int64_t i = 0; i < count; i++)
+      confusion[set->labels[first + i]][predicted[i]]++;
+  }
+}
+
+int main(int argc, char **argv) {
+  struct settings s = read_settings(argc, argv);
+  const bool quick = strcmp(s.recipe, "quick") == 0;
+  struct mnist data = mnist_open(s.data);
+  if (s.batch > data.train.count)
+    die("--batch: expected at most %lld, the training images", (long long)data.train.count);
+  const int64_t per_epoch = data.train.count / s.batch;
+  if (s.steps == 0)
+    s.steps = s.epochs != 0 ? s.epochs * per_epoch : quick ? per_epoch : 100000;
+  ng_set_num_threads((int32_t)s.threads);
+
+  ng_seed((uint64_t)s.seed);
+  struct gru gru = gru_make(NG_FLOAT32, s.hidden, quick);
+  ng_optimizer *optimizer = make_optimizer(quick, s.steps,
+                                           s.rate > 0 ? s.rate
+                                           : quick    ? 0.5
+                                                      : 0.01);
+  ng_optimizer_add(optimizer, gru.all, gru.count);
+  check_nanograd();
+  char title[128];
+  snprintf(title, sizeof title, "Two GRU layers of %lld, %lld steps of %lld images, %s recipe",
+           (long long)s.hidden, (long long)s.steps, (long long)s.batch, s.recipe);
+  struct plot plot = plot_open(s.plot, title);
+  printf("%s\n%s\nnanograd %s (%s, threads: %d), %lld parameters\n", title, data.source,
+         ng_version(), ng_isa(), ng_num_threads(), (long long)gru_size(&gru));
+  flush_output();
+
+  const double duration = train(&gru, &data.train, optimizer, s.steps, s.batch, &plot);
+  printf("trained in %.1f s, %.1f steps/s\n", duration, (double)s.steps / duration);
+  mnist_confusion confusion = {0};
+  test(&gru, &data.test, confusion);
+  const double accuracy = mnist_report(stdout, confusion);
+  flush_output();
+  plot_close(&plot, accuracy);
+  ng_optimizer_release(optimizer);
+  gru_release(&gru);
+  mnist_close(&data);
+  return 0;
+}

@@ -1,0 +1,585 @@
+/**
+ * @file nanograd.h
+ * @brief nanograd: automatic differentiation for any language that can call C.
+ *
+ *     #include <nanograd.h>
+ *     #include <stdio.h>
+ *
+ *     int main(void) {
+ *       const float three[] = {1, 2, 3};
+ *       const int64_t shape[] = {3};
+ *       ng_tensor *w = ng_parameter(NG_FLOAT32, 1, shape, three, "w");
+ *       ng_scope_begin();
+ *       ng_tensor *loss = ng_ridge(w);                   // the sum of w², not computed yet
+ *       ng_backward(loss);                               // computed here, and its gradient 2w
+ *       float gradient[3];
+ *       ng_read(ng_grad(w), gradient, sizeof gradient);
+ *       if (ng_error() != NG_OK) printf("%s\n", ng_error_message());
+ *       printf("loss %g, gradient %g %g %g\n", ng_item(loss), gradient[0], gradient[1], gradient[2]);
+ *       ng_scope_end();                                  // frees loss and the gradient's handle
+ *       return ng_release(w);
+ *     }
+ *
+ * This header is the whole interface and its manual. Link with `-lnanograd`. Nothing has to be
+ * initialised, and no call exits, aborts, prints or traps.
+ *
+ * **Tensors are lazy.** An operator checks shapes and dtypes at once and computes nothing. Values
+ * are computed when they are asked for: by `ng_eval`, `ng_read`, `ng_item`, `ng_backward`, or an
+ * optimizer. A value follows its leaves: after `ng_write` or an optimizer's step the same tensor
+ * gives the new value. A graph built once and run many times and a graph rebuilt at every step are
+ * equally good.
+ *
+ * **Handles and scopes.** An `ng_tensor *` is a handle, not an address: never dereference it. It
+ * lives until `ng_release`, or until the scope in which it was made ends. Between `ng_scope_begin`
+ * and `ng_scope_end`, temporaries of nested expressions are thus free. With no scope open, the
+ * caller owns every handle a function returns. The graph holds its own references: releasing a
+ * handle never invalidates a tensor that was built from it. A stale, foreign or doubly released
+ * handle is an error like any other (`NG_ERROR_HANDLE`), never undefined behaviour.
+ *
+ * **Errors.** A function that returns a handle returns NULL on failure; one that returns `ng_status`
+ * returns 0 or a negative `NG_ERROR_…`; others say what they return. Code and message of the
+ * thread's last failure are kept for `ng_error` and `ng_error_message`. A NULL handle among the
+ * arguments makes a call fail quietly: an error that is already recorded stays, so that a whole
+ * expression can be checked once, at its end. A failed call changes nothing else.
+ *
+ * **Shapes** are arrays of `rank` dimensions, each at least 0; the rank is 0 (a scalar; the array may
+ * be NULL) to `NG_MAX_RANK`. Data is dense and row-major (the last axis varies fastest). An axis may
+ * be negative: -1 is the last. Binary operators broadcast as in NumPy: shapes are aligned at their
+ * last axes, and a missing dimension or one of 1 is repeated. Their gradients are summed over what
+ * was repeated. Operands must have the same dtype; `ng_cast` converts.
+ *
+ * **Gradients.** Below, `g` stands for the gradient that reaches an operator's result `y`. Gradients
+ * are graphs of the same operators and can be differentiated again. Integer tensors carry none.
+ *
+ * **Threads.** Different threads may use different graphs at once; one graph is for one thread at a
+ * time, which includes the leaves it writes. Any thread may release any handle. Scopes, errors and
+ * the random generator belong to the thread. Unless a function says otherwise, that is its rule.
+ *
+ * **Determinism.** The same calls give the same bits, for any number of threads, from run to run.
+ */
+#ifndef NANOGRAD_H
+#define NANOGRAD_H
+
+#include <stdint.h>
+
+#if defined(__GNUC__)
+#define NG_API __attribute__((visibility("default")))
+#else
+#define NG_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Versions -------------------------------------------------------------------------------- */
+
+/** The version of this header. Compare with `ng_version_number()` of the library at run time. */
+#define NG_VERSION_MAJOR 0
+#define NG_VERSION_MINOR 1
+#define NG_VERSION_PATCH 0
+/** major · 10,000 + minor · 100 + patch. */
+#define NG_VERSION_NUMBER (NG_VERSION_MAJOR * 10000 + NG_VERSION_MINOR * 100 + NG_VERSION_PATCH)
+
+/** The library's version as text, such as "0.1.0". Static; any thread; cannot fail. */
+NG_API const char *ng_version(void);
+
+/** The library's `NG_VERSION_NUMBER`. Any thread; cannot fail. */
+NG_API int32_t ng_version_number(void);
+
+/* ---- Types ----------------------------------------------------------------------------------- */
+
+/** The most dimensions a tensor can have. */
+#define NG_MAX_RANK 8
+
+/** A handle to a tensor: a leaf, or an operator applied to other tensors. */
+typedef struct ng_tensor ng_tensor;
+/** A handle to an optimizer. Owned by the caller; scopes do not touch it. */
+typedef struct ng_optimizer ng_optimizer;
+/** A handle to a schedule of rates. Owned by the caller; scopes do not touch it. */
+typedef struct ng_schedule ng_schedule;
+
+/** 0 (`NG_OK`) for success, or a negative error code. */
+typedef int32_t ng_status;
+/** The type of a tensor's elements. */
+typedef int32_t ng_dtype;
+
+/** Element types. Values and gradients are float32 or float64; integers serve as indices, and can
+ * be added, subtracted, multiplied (wrapping around), compared, reduced and moved. */
+enum {
+  NG_FLOAT32 = 1,
+  NG_FLOAT64 = 2,
+  NG_INT32 = 3,
+  NG_INT64 = 4
+};
+
+/** What can go wrong. More may be added; treat an unknown negative status as a failure. */
+enum {
+  NG_OK = 0,
+  NG_ERROR_NULL = -1,     /**< an argument is NULL that must not be */
+  NG_ERROR_HANDLE = -2,   /**< a handle is stale, of another kind, or was never one */
+  NG_ERROR_SHAPE = -3,    /**< shapes, ranks or sizes do not fit */
+  NG_ERROR_DTYPE = -4,    /**< dtypes differ, or an operator is not defined for one */
+  NG_ERROR_ARGUMENT = -5, /**< an axis, count or number is out of its range */
+  NG_ERROR_INDEX = -6,    /**< an element of an index tensor is out of range (found on evaluation) */
+  NG_ERROR_MEMORY = -7,   /**< memory for data could not be had */
+  NG_ERROR_STATE = -8     /**< not possible now: not a leaf, no open scope, not differentiable */
+};
+
+/** "float32" and so on, or "unknown". Static; any thread; cannot fail. */
+NG_API const char *ng_dtype_name(ng_dtype dtype);
+
+/** Bytes of an element: 4 or 8; 0 if `dtype` is none. Any thread; cannot fail. */
+NG_API int64_t ng_dtype_size(ng_dtype dtype);
+
+/* ---- Errors ---------------------------------------------------------------------------------- */
+
+/** The code of this thread's last failure since `ng_clear_error`, or `NG_OK`. Successes keep it. */
+NG_API ng_status ng_error(void);
+
+/** The message that goes with `ng_error`: function, what was given, what was expected. "" if there
+ * is none. UTF-8, owned by the library, valid until the thread's next call. */
+NG_API const char *ng_error_message(void);
+
+/** Forgets this thread's error. */
+NG_API void ng_clear_error(void);
+
+/* ---- Handles and scopes ---------------------------------------------------------------------- */
+
+/** Opens a scope on this thread: tensor handles made from now on are released when it ends. Scopes
+ * nest. Error: `NG_ERROR_MEMORY`. */
+NG_API ng_status ng_scope_begin(void);
+
+/** Ends this thread's innermost scope and releases the handles made in it. Error: `NG_ERROR_STATE`
+ * if none is open. */
+NG_API ng_status ng_scope_end(void);
+
+/** Moves a handle out of the scope it was made in: into the enclosing scope if there is one, else to
+ * the caller. Returns the same handle, so that it can wrap a function's result. To be called on the
+ * thread, and inside the scope, in which the handle was made; anywhere else it changes nothing. */
+NG_API ng_tensor *ng_keep(ng_tensor *tensor);
+
+/** Gives up a handle. Tensors built from it stay valid. NULL is allowed and does nothing. Any thread.
+ * Error: `NG_ERROR_HANDLE`, for one that was released before, for example. */
+NG_API ng_status ng_release(ng_tensor *tensor);
+
+/** Handles (tensors, optimizers, schedules) alive in the process. Any thread; cannot fail. */
+NG_API int64_t ng_live_handles(void);
+
+/** Bytes of tensor data alive in the process. Any thread; cannot fail. */
+NG_API int64_t ng_live_bytes(void);
+
+/* ---- Making leaves --------------------------------------------------------------------------- */
+
+/** A leaf without gradient, holding a copy of `data`, or zeros if `data` is NULL. `tag` is its name in
+ * drawings (UTF-8, copied; NULL for none: it is then drawn as `variable N`).
+ * Errors: `NG_ERROR_DTYPE`, `NG_ERROR_SHAPE`, `NG_ERROR_MEMORY`. */
+NG_API ng_tensor *ng_variable(ng_dtype dtype, int32_t rank, const int64_t *shape, const void *data,
+                              const char *tag);
+
+/** A leaf that gradients are accumulated for, otherwise like `ng_variable`; float32 or float64. */
+NG_API ng_tensor *ng_parameter(ng_dtype dtype, int32_t rank, const int64_t *shape, const void *data,
+                               const char *tag);
+
+/** A new Variable with a copy of the tensor's present value (which is computed), cut off from the
+ * graph that gave it. */
+NG_API ng_tensor *ng_to_variable(ng_tensor *value, const char *tag);
+
+/** A new Parameter with a copy of the tensor's present value:
+ * `ng_to_parameter(ng_multiply_scalar(ng_normal(NG_FLOAT32, 2, shape, 0, 1), 0.1), "W")`. */
+NG_API ng_tensor *ng_to_parameter(ng_tensor *value, const char *tag);
+
+/** A scalar that never changes, drawn as its number. For an integer dtype `value` must be integral. */
+NG_API ng_tensor *ng_constant(ng_dtype dtype, double value);
+
+/** A tensor full of 0. */
+NG_API ng_tensor *ng_zeros(ng_dtype dtype, int32_t rank, const int64_t *shape);
+
+/** A tensor full of 1. */
+NG_API ng_tensor *ng_ones(ng_dtype dtype, int32_t rank, const int64_t *shape);
+
+/** A tensor full of `value`. */
+NG_API ng_tensor *ng_full(ng_dtype dtype, int32_t rank, const int64_t *shape, double value);
+
+/** A Variable with start, start + step, … up to but without `stop`: max(0, ⌈(stop - start) / step⌉)
+ * elements. `step` must not be 0. */
+NG_API ng_tensor *ng_arange(ng_dtype dtype, double start, double stop, double step);
+
+/* ---- Random numbers ----------------------------------------------------------------------------
+ * Counter-based (Philox 4x32-10; Salmon et al., "Parallel random numbers: as easy as 1, 2, 3",
+ * SC 2011): the numbers depend on the seed and on what was drawn since, and are the same on every
+ * machine. Each thread has its own generator, which starts as if seeded with 0. */
+
+/** Starts this thread's generator anew. */
+NG_API void ng_seed(uint64_t seed);
+
+/** A Variable with samples of the normal distribution; `deviation` ≥ 0; float32 or float64. */
+NG_API ng_tensor *ng_normal(ng_dtype dtype, int32_t rank, const int64_t *shape, double mean,
+                            double deviation);
+
+/** A Variable with samples uniform in [low, high); float32 or float64. */
+NG_API ng_tensor *ng_uniform(ng_dtype dtype, int32_t rank, const int64_t *shape, double low,
+                             double high);
+
+/** A Variable of 1 with the given probability (in [0, 1]), else 0; any dtype. */
+NG_API ng_tensor *ng_bernoulli(ng_dtype dtype, int32_t rank, const int64_t *shape,
+                               double probability);
+
+/** An int64 Variable with 0 … count - 1 in random order. */
+NG_API ng_tensor *ng_permutation(int64_t count);
+
+/* ---- Asking about a tensor ------------------------------------------------------------------- */
+
+/** Its element type, or a negative status. */
+NG_API ng_dtype ng_dtype_of(ng_tensor *tensor);
+
+/** Its number of dimensions, or a negative status. */
+NG_API int32_t ng_rank(ng_tensor *tensor);
+
+/** One dimension, or a negative status. */
+NG_API int64_t ng_dim(ng_tensor *tensor, int32_t axis);
+
+/** Writes all dimensions to `shape`, which has room for `capacity` of them.
+ * Error: `NG_ERROR_ARGUMENT` if the rank is larger; nothing is written then. */
+NG_API ng_status ng_shape(ng_tensor *tensor, int32_t capacity, int64_t *shape);
+
+/** The number of elements, or a negative status. */
+NG_API int64_t ng_size(ng_tensor *tensor);
+
+/** 1 if it is a Parameter, 0 if not, or a negative status. */
+NG_API int32_t ng_is_parameter(ng_tensor *tensor);
+
+/** 1 if it is a Variable, 0 if not, or a negative status. */
+NG_API int32_t ng_is_variable(ng_tensor *tensor);
+
+/** 1 if both handles stand for the very same tensor, 0 if not, or a negative status. */
+NG_API int32_t ng_is_same(ng_tensor *a, ng_tensor *b);
+
+/* ---- Values ---------------------------------------------------------------------------------- */
+
+/** Computes `count` tensors in one pass and keeps their values until a leaf they depend on changes.
+ * Cheaper than one after the other where they share work. Errors: `NG_ERROR_INDEX`,
+ * `NG_ERROR_MEMORY`; everything is then as before. */
+NG_API ng_status ng_eval(ng_tensor *const *tensors, int32_t count);
+
+/** Computes the tensor if needed and copies its elements to `data`, which has exactly `bytes` bytes
+ * (elements × element size, else `NG_ERROR_SHAPE`). */
+NG_API ng_status ng_read(ng_tensor *tensor, void *data, int64_t bytes);
+
+/** Replaces a leaf's elements; `bytes` as in `ng_read`. Tensors built from it follow.
+ * Error: `NG_ERROR_STATE` if it is not a Variable or Parameter. */
+NG_API ng_status ng_write(ng_tensor *leaf, const void *data, int64_t bytes);
+
+/** Replaces a leaf's elements by the present value of another tensor of its shape and dtype. */
+NG_API ng_status ng_assign(ng_tensor *leaf, ng_tensor *value);
+
+/** The value of a tensor with exactly one element, computed if needed. NaN on failure (ask `ng_error`
+ * where NaN may be a value). */
+NG_API double ng_item(ng_tensor *tensor);
+
+/* ---- Elementwise operators -------------------------------------------------------------------- */
+
+/** y = a + b. Gradients: g, g. */
+NG_API ng_tensor *ng_add(ng_tensor *a, ng_tensor *b);
+/** y = a - b. Gradients: g, -g. */
+NG_API ng_tensor *ng_subtract(ng_tensor *a, ng_tensor *b);
+/** y = a · b, element by element. Gradients: g·b, g·a. */
+NG_API ng_tensor *ng_multiply(ng_tensor *a, ng_tensor *b);
+/** y = a / b; not for integers. Gradients: g/b, -g·y/b. */
+NG_API ng_tensor *ng_divide(ng_tensor *a, ng_tensor *b);
+/** y = a to the power of b, as C's pow; not for integers. Gradients: g·b·a^(b-1), g·y·log a (0 where
+ * a ≤ 0). */
+NG_API ng_tensor *ng_power(ng_tensor *a, ng_tensor *b);
+/** y = a + value. */
+NG_API ng_tensor *ng_add_scalar(ng_tensor *a, double value);
+/** y = a · value. */
+NG_API ng_tensor *ng_multiply_scalar(ng_tensor *a, double value);
+/** y = a to the power of a number. Gradient: g·k·a^(k-1). */
+NG_API ng_tensor *ng_power_scalar(ng_tensor *a, double exponent);
+/** y = -a. Gradient: -g. */
+NG_API ng_tensor *ng_negate(ng_tensor *a);
+/** y = |a|. Gradient: g·sign(a). */
+NG_API ng_tensor *ng_abs(ng_tensor *a);
+/** y = -1, 0 or 1; NaN of NaN. Gradient: 0. */
+NG_API ng_tensor *ng_sign(ng_tensor *a);
+/** y = eᵃ. Gradient: g·y. */
+NG_API ng_tensor *ng_exp(ng_tensor *a);
+/** y = ln a. Gradient: g/a. */
+NG_API ng_tensor *ng_log(ng_tensor *a);
+/** y = ln(1 + a), accurate for small a. Gradient: g/(1 + a). */
+NG_API ng_tensor *ng_log1p(ng_tensor *a);
+/** y = eᵃ - 1, accurate for small a. Gradient: g·(y + 1). */
+NG_API ng_tensor *ng_expm1(ng_tensor *a);
+/** y = √a. Gradient: g/(2y). */
+NG_API ng_tensor *ng_sqrt(ng_tensor *a);
+/** y = 1/a. Gradient: -g·y². */
+NG_API ng_tensor *ng_reciprocal(ng_tensor *a);
+/** y = sin a, in radians. Gradient: g·cos a. */
+NG_API ng_tensor *ng_sin(ng_tensor *a);
+/** y = cos a, in radians. Gradient: -g·sin a. */
+NG_API ng_tensor *ng_cos(ng_tensor *a);
+/** y = tanh a. Gradient: g·(1 - y²). */
+NG_API ng_tensor *ng_tanh(ng_tensor *a);
+/** y = 1/(1 + e⁻ᵃ). Gradient: g·y·(1 - y). */
+NG_API ng_tensor *ng_sigmoid(ng_tensor *a);
+/** y = max(a, 0). Gradient: g where a > 0, else 0. */
+NG_API ng_tensor *ng_relu(ng_tensor *a);
+/** y = the larger of a and b; NaN if either is NaN. Gradient: to the larger; half to each of equals. */
+NG_API ng_tensor *ng_maximum(ng_tensor *a, ng_tensor *b);
+/** y = the smaller of a and b; NaN if either is NaN. Gradient: to the smaller; half to each of equals. */
+NG_API ng_tensor *ng_minimum(ng_tensor *a, ng_tensor *b);
+/** y = a limited to [low, high]; low ≤ high. Gradient: g where low ≤ a ≤ high, else 0. */
+NG_API ng_tensor *ng_clamp(ng_tensor *a, double low, double high);
+
+/** y = 1 where a = b, else 0, in the operands' dtype; comparisons with NaN give 0. No gradient, as
+ * for all comparisons. */
+NG_API ng_tensor *ng_equal(ng_tensor *a, ng_tensor *b);
+/** y = 1 where a ≠ b (so also where either is NaN), else 0. */
+NG_API ng_tensor *ng_not_equal(ng_tensor *a, ng_tensor *b);
+/** y = 1 where a < b, else 0. */
+NG_API ng_tensor *ng_less(ng_tensor *a, ng_tensor *b);
+/** y = 1 where a ≤ b, else 0. */
+NG_API ng_tensor *ng_less_equal(ng_tensor *a, ng_tensor *b);
+/** y = 1 where a > b, else 0. */
+NG_API ng_tensor *ng_greater(ng_tensor *a, ng_tensor *b);
+/** y = 1 where a ≥ b, else 0. */
+NG_API ng_tensor *ng_greater_equal(ng_tensor *a, ng_tensor *b);
+
+/** y = a where the condition is not 0, else b; all three broadcast; the condition may have any dtype.
+ * Gradients: g where chosen, else 0; none for the condition. */
+NG_API ng_tensor *ng_where(ng_tensor *condition, ng_tensor *a, ng_tensor *b);
+
+/** The same numbers in another dtype: rounded to nearest for floats, toward 0 for integers (NaN gives
+ * 0, what is out of range the nearest end). Gradient between float dtypes: g, cast back. */
+NG_API ng_tensor *ng_cast(ng_tensor *a, ng_dtype dtype);
+
+/** y = a, with no gradient. */
+NG_API ng_tensor *ng_stop_gradient(ng_tensor *a);
+
+/* ---- Matrix products -------------------------------------------------------------------------- */
+
+/** y = a @ b: [m, k] with [k, n] gives [m, n]; leading axes are batches, which broadcast. A vector on
+ * the left is a row, on the right a column, and its axis is not in the result: [k] with [k] gives a
+ * scalar. Gradients: g @ bᵀ, aᵀ @ g. Floats only. */
+NG_API ng_tensor *ng_matmul(ng_tensor *a, ng_tensor *b);
+
+/* ---- Shapes ----------------------------------------------------------------------------------- */
+
+/** Swaps the last two axes; a scalar or vector stays as it is. Gradient: g, swapped back. */
+NG_API ng_tensor *ng_transpose(ng_tensor *a);
+/** Axis i of the result is axis `axes[i]` of a; `count` must be a's rank. Gradient: g, moved back. */
+NG_API ng_tensor *ng_permute(ng_tensor *a, int32_t count, const int32_t *axes);
+/** The same elements in another shape, of which one dimension may be -1: worked out from the others.
+ * Gradient: g in a's shape. */
+NG_API ng_tensor *ng_reshape(ng_tensor *a, int32_t rank, const int64_t *shape);
+/** Repeats a to the given shape, by the rule for binary operators. Gradient: g, summed back. */
+NG_API ng_tensor *ng_broadcast_to(ng_tensor *a, int32_t rank, const int64_t *shape);
+/** Adds an axis of 1, which will be axis `axis` of the result. */
+NG_API ng_tensor *ng_expand_dims(ng_tensor *a, int32_t axis);
+/** Removes an axis of 1. */
+NG_API ng_tensor *ng_squeeze(ng_tensor *a, int32_t axis);
+/** A tensor of one element as a scalar (rank 0); drawn `(a)`. */
+NG_API ng_tensor *ng_as_scalar(ng_tensor *a);
+/** Elements start, start + step, … before `stop` along an axis, as Python's a[start:stop:step]: negative
+ * bounds count from the end, and bounds are clipped. `INT64_MAX` and `INT64_MIN` stand for "to the
+ * end" with a positive and a negative step. `step` must not be 0. Gradient: g, in zeros. */
+NG_API ng_tensor *ng_slice(ng_tensor *a, int32_t axis, int64_t start, int64_t stop, int64_t step);
+/** The part at one index (negative: from the end) of an axis, without that axis. Gradient: g, in zeros. */
+NG_API ng_tensor *ng_select(ng_tensor *a, int32_t axis, int64_t index);
+/** Joins `count` tensors along an axis; all other dimensions are equal. Gradients: g's parts. */
+NG_API ng_tensor *ng_concatenate(ng_tensor *const *tensors, int32_t count, int32_t axis);
+/** Joins `count` tensors of one shape along a new axis. Gradients: g's parts. */
+NG_API ng_tensor *ng_stack(ng_tensor *const *tensors, int32_t count, int32_t axis);
+/** Surrounds a with `value`: before[i] and after[i] elements (≥ 0) on axis i; `count` must be a's rank.
+ * Gradient: g without the surrounds. */
+NG_API ng_tensor *ng_pad(ng_tensor *a, int32_t count, const int64_t *before, const int64_t *after,
+                         double value);
+/** Picks elements along an axis: y[…, j, …] = a[…, indices[…, j, …], …]. `indices` (int32 or int64) has
+ * a's rank; its other dimensions equal a's or are 1. Indices from 0, checked on evaluation
+ * (`NG_ERROR_INDEX`). Gradient: g, added at the indices. */
+NG_API ng_tensor *ng_gather(ng_tensor *a, ng_tensor *indices, int32_t axis);
+/** Picks whole slices: a's axis is replaced by the axes of `indices` (int32 or int64, any rank), as in
+ * an embedding. Checked and differentiated like `ng_gather`. */
+NG_API ng_tensor *ng_index_select(ng_tensor *a, ng_tensor *indices, int32_t axis);
+/** A new last axis of `depth`: 1 at the index, 0 elsewhere (all 0 for an index out of range). */
+NG_API ng_tensor *ng_one_hot(ng_tensor *indices, int64_t depth, ng_dtype dtype);
+
+/* ---- Reductions ---------------------------------------------------------------------------------
+ * Over the `count` given axes, or over all if `axes` is NULL. With `keep` not 0 the reduced axes stay
+ * as 1, else they go. */
+
+/** The sum; of no elements 0. Gradient: g, repeated. */
+NG_API ng_tensor *ng_sum(ng_tensor *a, int32_t count, const int32_t *axes, int32_t keep);
+/** The mean; of no elements NaN; floats only. Gradient: g/n, repeated. */
+NG_API ng_tensor *ng_mean(ng_tensor *a, int32_t count, const int32_t *axes, int32_t keep);
+/** The largest; NaN if any is NaN; at least one element. Gradient: g, split evenly among the largest. */
+NG_API ng_tensor *ng_max(ng_tensor *a, int32_t count, const int32_t *axes, int32_t keep);
+/** The smallest, otherwise like `ng_max`. */
+NG_API ng_tensor *ng_min(ng_tensor *a, int32_t count, const int32_t *axes, int32_t keep);
+/** ln Σ eᵃ without overflow. Gradient: g·softmax(a). */
+NG_API ng_tensor *ng_logsumexp(ng_tensor *a, int32_t count, const int32_t *axes, int32_t keep);
+/** The index of the first of the largest along one axis, as int64; of NaN if there is one. No gradient. */
+NG_API ng_tensor *ng_argmax(ng_tensor *a, int32_t axis, int32_t keep);
+/** y = eᵃ / Σ eᵃ along an axis, without overflow. Gradient: y·(g - Σ g·y). */
+NG_API ng_tensor *ng_softmax(ng_tensor *a, int32_t axis);
+/** y = a - ln Σ eᵃ along an axis, without overflow. Gradient: g - softmax(a)·Σ g. */
+NG_API ng_tensor *ng_log_softmax(ng_tensor *a, int32_t axis);
+
+/* ---- Losses -------------------------------------------------------------------------------------
+ * Each gives a scalar. For `y` and `t` of one shape, unless said otherwise. */
+
+/** mean((t - y)²). Gradient in y: 2(y - t)/n. */
+NG_API ng_tensor *ng_squared_error(ng_tensor *y, ng_tensor *t);
+/** mean(-(t·ln(y + ε) + (1 - t)·ln(1 - y + ε))), ε = 1e-12, for probabilities y. */
+NG_API ng_tensor *ng_binary_cross_entropy(ng_tensor *y, ng_tensor *t);
+/** The same for logits z, y = sigmoid(z), without overflow: mean(max(z, 0) - z·t + ln(1 + e^-|z|)).
+ * Gradient in z: (sigmoid(z) - t)/n. */
+NG_API ng_tensor *ng_binary_cross_entropy_logits(ng_tensor *z, ng_tensor *t);
+/** For probabilities y over the last axis and targets t of the same shape (one-hot, or any
+ * distribution): -mean over rows of Σ t·ln(y + ε), ε = 1e-12. */
+NG_API ng_tensor *ng_cross_entropy(ng_tensor *y, ng_tensor *t);
+/** The same for logits z, y = softmax(z), without overflow. Gradient in z: (softmax(z)·Σt - t)/rows. */
+NG_API ng_tensor *ng_cross_entropy_logits(ng_tensor *z, ng_tensor *t);
+/** As `ng_cross_entropy`, the targets being class indices (int32 or int64) in y's shape without its last
+ * axis. A row whose index is no class contributes 0. */
+NG_API ng_tensor *ng_cross_entropy_indices(ng_tensor *y, ng_tensor *indices);
+/** As `ng_cross_entropy_logits`, the targets being class indices. */
+NG_API ng_tensor *ng_cross_entropy_logits_indices(ng_tensor *z, ng_tensor *indices);
+/** Σ w². Gradient: 2w. */
+NG_API ng_tensor *ng_ridge(ng_tensor *w);
+/** Σ |w|. Gradient: sign(w). */
+NG_API ng_tensor *ng_lasso(ng_tensor *w);
+
+/* ---- Gradients -------------------------------------------------------------------------------- */
+
+/** Computes a loss (one element) and its gradient for every Parameter it depends on, in one pass, and
+ * adds each gradient to what the Parameter has accumulated since `ng_zero_grad`. The loss's value is
+ * kept for `ng_item`. On failure nothing is added. Errors: `NG_ERROR_SHAPE`, `NG_ERROR_DTYPE`,
+ * `NG_ERROR_INDEX`, `NG_ERROR_MEMORY`. */
+NG_API ng_status ng_backward(ng_tensor *loss);
+
+/** The gradient that a Parameter has accumulated, as a Variable of its shape; zeros if there is none.
+ * The handle goes on following what is accumulated later. Error: `NG_ERROR_STATE` if not a Parameter. */
+NG_API ng_tensor *ng_grad(ng_tensor *parameter);
+
+/** Sets the accumulated gradient of `count` Parameters to zero. */
+NG_API ng_status ng_zero_grad(ng_tensor *const *parameters, int32_t count);
+
+/** Builds, without computing anything, the gradients of Σ seed·y with respect to `count` tensors of the
+ * graph (any, not only Parameters) and writes their handles to `gradients`. `seed` has y's shape;
+ * NULL stands for ones. What y does not depend on gets zeros. Being tensors like any other, gradients
+ * can be differentiated again. On failure nothing is written. */
+NG_API ng_status ng_gradients(ng_tensor *y, ng_tensor *seed, ng_tensor *const *with_respect_to,
+                              int32_t count, ng_tensor **gradients);
+
+/** Compares a scalar loss's gradients with central differences (f(w + h) - f(w - h)) / 2h, h = `step` ·
+ * max(1, |w|), over every element of every Parameter it depends on, and writes the largest
+ * |difference| / max(1, |gradient|, |quotient|) to `error`. Meant for float64 and a step near 1e-5.
+ * Parameters are changed one element at a time meanwhile, and end as they were; what has been
+ * accumulated stays. */
+NG_API ng_status ng_check_gradients(ng_tensor *loss, double step, double *error);
+
+/* ---- Schedules ----------------------------------------------------------------------------------
+ * A rate as a function of the step 0, 1, 2, …: exactly `from` at step 0, exactly `to` at step `steps`
+ * and ever after. Never changed once made; release with `ng_schedule_release`. */
+
+/** Always `rate`; for `steps` steps within a chain, without end if `steps` is 0. */
+NG_API ng_schedule *ng_schedule_constant(int64_t steps, double rate);
+/** from + (to - from)·t/steps; steps ≥ 1. */
+NG_API ng_schedule *ng_schedule_linear(int64_t steps, double from, double to);
+/** to + (from - to)·(1 + cos(π·t/steps))/2; steps ≥ 1. */
+NG_API ng_schedule *ng_schedule_cosine(int64_t steps, double from, double to);
+/** from·(to/from)^(t/steps); steps ≥ 1; from and to of one sign and not 0. */
+NG_API ng_schedule *ng_schedule_exponential(int64_t steps, double from, double to);
+/** from·factor^⌊t/interval⌋, without end; interval ≥ 1. */
+NG_API ng_schedule *ng_schedule_step(int64_t interval, double from, double factor);
+/** The first for all its steps, then the second from its beginning. No value is repeated or left out
+ * at the hand-over: at step `steps` of the first, the second is at its step 0.
+ * Error: `NG_ERROR_ARGUMENT` if the first has no end. The arguments may be released afterwards. */
+NG_API ng_schedule *ng_schedule_chain(ng_schedule *first, ng_schedule *second);
+/** The rate at a step ≥ 0; NaN on failure. Any thread. */
+NG_API double ng_schedule_rate(ng_schedule *schedule, int64_t step);
+/** Gives up a schedule; optimizers that use it keep it. NULL does nothing. Any thread. */
+NG_API ng_status ng_schedule_release(ng_schedule *schedule);
+
+/* ---- Optimizers -------------------------------------------------------------------------------
+ * An optimizer updates the Parameters added to it from their accumulated gradients g. Settings are
+ * applied in this order: clipping by value, clipping by norm, weight decay, the update. */
+
+/** Stochastic gradient descent: w -= rate·g. rate must be finite, as everywhere. */
+NG_API ng_optimizer *ng_sgd(double rate);
+/** Adam (Kingma and Ba, 2015), with weight decay added to the gradient; beta1 = 0.9, beta2 = 0.999,
+ * ε = 1e-8 unless set: m = beta1·m + (1-beta1)·g, v = beta2·v + (1-beta2)·g²,
+ * w -= rate·m̂/(√v̂ + ε) with m̂ = m/(1 - beta1ᵗ), v̂ = v/(1 - beta2ᵗ). */
+NG_API ng_optimizer *ng_adam(double rate);
+/** AdamW (Loshchilov and Hutter, 2019): weight decay is apart from the gradient, w -= rate·decay·w;
+ * the decay is 0.01 unless set. */
+NG_API ng_optimizer *ng_adamw(double rate);
+/** Adds `count` Parameters. One that is there already is left alone. */
+NG_API ng_status ng_optimizer_add(ng_optimizer *optimizer, ng_tensor *const *parameters,
+                                  int32_t count);
+/** Sets a fixed rate from the next step on. */
+NG_API ng_status ng_optimizer_set_rate(ng_optimizer *optimizer, double rate);
+/** Takes the rate from a schedule, from its beginning at the next step. */
+NG_API ng_status ng_optimizer_set_schedule(ng_optimizer *optimizer, ng_schedule *schedule);
+/** Momentum for SGD: v = momentum·v + g, w -= rate·v; with `nesterov` not 0, w -= rate·(g + momentum·v).
+ * 0 ≤ momentum < 1. Error: `NG_ERROR_STATE` for Adam. */
+NG_API ng_status ng_optimizer_set_momentum(ng_optimizer *optimizer, double momentum,
+                                           int32_t nesterov);
+/** beta1 and beta2 in [0, 1) and ε > 0, for Adam and AdamW. Error: `NG_ERROR_STATE` for SGD. */
+NG_API ng_status ng_optimizer_set_betas(ng_optimizer *optimizer, double beta1, double beta2,
+                                        double epsilon);
+/** Weight decay ≥ 0: g + decay·w stands in for g (but see AdamW). */
+NG_API ng_status ng_optimizer_set_weight_decay(ng_optimizer *optimizer, double decay);
+/** Scales all gradients by max/‖g‖ where ‖g‖, the norm over all Parameters together, exceeds `max`; 0
+ * for no clipping. */
+NG_API ng_status ng_optimizer_set_clip_norm(ng_optimizer *optimizer, double max);
+/** Limits each element of a gradient to [-max, max]; 0 for no clipping. */
+NG_API ng_status ng_optimizer_set_clip_value(ng_optimizer *optimizer, double max);
+/** Updates every Parameter that has a gradient since `ng_zero_grad`, and counts a step. Gradients stay
+ * as they are. On failure nothing is updated. */
+NG_API ng_status ng_optimizer_step(ng_optimizer *optimizer);
+/** `ng_zero_grad` of all its Parameters. */
+NG_API ng_status ng_optimizer_zero_grad(ng_optimizer *optimizer);
+/** The rate that the next step will use; NaN on failure. */
+NG_API double ng_optimizer_rate(ng_optimizer *optimizer);
+/** The norm over all gradients as of the last step with norm clipping, before it clipped; NaN if there
+ * was none. */
+NG_API double ng_optimizer_grad_norm(ng_optimizer *optimizer);
+/** The steps made, or a negative status. */
+NG_API int64_t ng_optimizer_steps(ng_optimizer *optimizer);
+/** Gives up an optimizer, not its Parameters. NULL does nothing. Any thread. */
+NG_API ng_status ng_optimizer_release(ng_optimizer *optimizer);
+
+/* ---- Drawing ------------------------------------------------------------------------------------
+ * These write UTF-8 with a final 0 to `buffer` as far as `capacity` bytes reach (cut at a whole
+ * character) and return the length of the whole text without the 0, or a negative status. Call with
+ * NULL and 0 for the length alone. */
+
+/** The tag of a leaf; "" if it has none or is no leaf. */
+NG_API int64_t ng_tag(ng_tensor *tensor, char *buffer, int64_t capacity);
+/** The expression, such as `((x @ w) + b)`. A text of more than a million bytes is cut with "…". */
+NG_API int64_t ng_notation(ng_tensor *tensor, char *buffer, int64_t capacity);
+/** The graph as a text tree, operands below their consumer; a tensor that was drawn before is left
+ * out and marked `...`, and its other consumers stand behind `<-`. */
+NG_API int64_t ng_tree(ng_tensor *tensor, char *buffer, int64_t capacity);
+/** The graph in Graphviz's DOT language. */
+NG_API int64_t ng_dot(ng_tensor *tensor, char *buffer, int64_t capacity);
+
+/* ---- How it runs ------------------------------------------------------------------------------ */
+
+/** Threads that a computation may use, the calling one included: the number of processors available
+ * unless `NANOGRAD_THREADS` says otherwise. Any thread; cannot fail. */
+NG_API int32_t ng_num_threads(void);
+/** Sets it for the whole process, from the next computation on: 1 to 1,024. Results do not depend on
+ * it. Any thread. */
+NG_API ng_status ng_set_num_threads(int32_t count);
+/** "avx512", "avx2" or "baseline": chosen at load by the processor, or by the environment variable
+ * `NANOGRAD_ISA` as far as the processor allows. Static; any thread; cannot fail. */
+NG_API const char *ng_isa(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* NANOGRAD_H */
