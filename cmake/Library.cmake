@@ -13,10 +13,12 @@ target_include_directories(nanograd INTERFACE
   $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 
 # swiftc links, because it knows which parts of its runtime the objects need.
-set(CMAKE_C_CREATE_SHARED_LIBRARY "\"${NANOGRAD_SWIFTC}\" -emit-library -static-stdlib \
+set(CMAKE_C_CREATE_SHARED_LIBRARY "\"${NANOGRAD_SWIFTC}\" -use-ld=lld -emit-library -static-stdlib \
 -Xlinker -soname -Xlinker <TARGET_SONAME> <LINK_FLAGS> -o <TARGET> <OBJECTS>")
 target_link_options(nanograd PRIVATE
   "SHELL:-Xlinker --version-script=${CMAKE_CURRENT_BINARY_DIR}/nanograd.map"
   "SHELL:-Xlinker --gc-sections"
   "SHELL:-Xlinker -z -Xlinker defs"
+  # Threads of the host keep pointers into the library, to what is done when they end: it stays.
+  "SHELL:-Xlinker -z -Xlinker nodelete"
   "$<$<CONFIG:Release,MinSizeRel>:SHELL:-Xlinker -s>")

@@ -73,6 +73,12 @@ ng_tensor *weighted_sum(ng_tensor *y) {
   return ng_sum(ng_multiply(r, y), ALL_AXES, 0);
 }
 
+int works(void) {
+  ng_tensor *w = ng_parameter(NG_FLOAT64, SCALAR, &(double){3}, "w");
+  ng_tensor *y = ng_add_scalar(ng_multiply(w, w), 1);
+  return ng_item(y) == 10 && ng_backward(y) == NG_OK && ng_item(ng_grad(w)) == 6;
+}
+
 int64_t read_numbers(ng_tensor *tensor, double *numbers) {
   int64_t size = ng_size(tensor);
   if (size < 0 || size > MAX_ELEMENTS) {

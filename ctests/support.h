@@ -62,6 +62,9 @@ ng_tensor *gradient(ng_tensor *y, ng_tensor *x);
 /** Σ r·y for fixed, unequal weights r of y's shape: a loss that tells y's elements apart. */
 ng_tensor *weighted_sum(ng_tensor *y);
 
+/** Whether a small graph is built, computed and differentiated as it should be. */
+int works(void);
+
 /** Reads a tensor of any dtype as doubles, at most MAX_ELEMENTS of them; returns how many. */
 int64_t read_numbers(ng_tensor *tensor, double *numbers);
 /** How far a result in the dtype may be from its reference, relative to max(1, |reference|). */

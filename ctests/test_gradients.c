@@ -201,6 +201,23 @@ static void test_failure_adds_nothing(void **state) {
   assert_true(untouched[0] == x && untouched[1] == index);
 }
 
+static void test_the_first_example(void **state) {
+  (void)state;
+  const float three[] = {1, 2, 3};
+  const int64_t shape[] = {3};
+  ng_tensor *w = ng_parameter(NG_FLOAT32, 1, shape, three, "w");
+  expect_ok(ng_scope_begin());
+  ng_tensor *loss = ng_ridge(w);
+  expect_ok(ng_backward(loss));
+  float gradient[3];
+  expect_ok(ng_read(ng_grad(w), gradient, sizeof gradient));
+  assert_int_equal(ng_error(), NG_OK);
+  expect_item(loss, 14, 0);
+  assert_true(gradient[0] == 2 && gradient[1] == 4 && gradient[2] == 6);
+  expect_ok(ng_scope_end());
+  expect_ok(ng_release(w));
+}
+
 static void test_one_element_is_enough(void **state) {
   (void)state;
   ng_tensor *x = make_parameter(NG_FLOAT64, SHAPE(1, 1), NUMBERS(3));
@@ -236,6 +253,7 @@ int main(void) {
       TEST(test_seeds),
       TEST(test_hessian_vector_product),
       TEST(test_failure_adds_nothing),
+      TEST(test_the_first_example),
       TEST(test_one_element_is_enough),
       TEST(test_long_chain),
   };

@@ -1,5 +1,4 @@
-/* The main job: a recurrent network of two layers, in the header's operators, that learns digits.
- */
+/* The main job: a recurrent network of two layers, in the header's operators, learns digits. */
 #include "support.h"
 
 #include "digits.h"

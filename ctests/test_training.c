@@ -1,5 +1,4 @@
-/* Optimizers against plain loops, schedules at their ends, and a regression that finds its weights.
- */
+/* Optimizers against plain loops, schedules at their ends, a regression that finds its weights. */
 #include "support.h"
 
 enum { first_size = 3, second_size = 2, size = first_size + second_size };

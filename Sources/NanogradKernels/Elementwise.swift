@@ -3,18 +3,30 @@
 
 import NanogradKernelTable
 
+// Each skeleton calls its function in one place only, so that the compiler makes it part of the loop:
+// the loop runs over the whole vectors, then once more over a copy of what is left.
+
 @inline(__always)
 private func map<V: Lanes>(
   _ x: UnsafePointer<V.Scalar>, _ y: UnsafeMutablePointer<V.Scalar>, _ count: Int,
   _ f: (V) -> V
 ) {
-  var i = 0
-  while i &+ V.count <= count {
-    f(V.load(x + i)).store(y + i)
-    i &+= V.count
+  let rest = count % V.count
+  var scratch = V.zero
+  withScalars(of: &scratch) { scratch in
+    var (x, target, vectors) = (x, y, count / V.count)
+    while true {
+      for _ in 0..<vectors {
+        f(V.load(x)).store(target)
+        x += V.count
+        target += V.count
+      }
+      if target == scratch + V.count || rest == 0 { break }
+      V.load(x, first: rest).store(scratch)
+      (x, target, vectors) = (UnsafePointer(scratch), scratch, 1)
+    }
+    if rest > 0 { V.load(scratch).store(y + (count &- rest), first: rest) }
   }
-  let rest = count &- i
-  if rest > 0 { f(V.load(x + i, first: rest)).store(y + i, first: rest) }
 }
 
 @inline(__always)
@@ -23,26 +35,42 @@ private func map<V: Lanes>(
   _ y: UnsafeMutablePointer<V.Scalar>, _ count: Int, _ f: (V, V) -> V
 ) {
   guard count > 0 else { return }
-  switch (strideA, strideB) {
-  case (0, 0):
-    let value = f(V(repeating: a[0]), V(repeating: b[0]))
-    map(UnsafePointer(y), y, count) { (_: V) in value }
-  case (0, _):
-    let a = V(repeating: a[0])
-    map(b, y, count) { f(a, $0) }
-  case (_, 0):
-    let b = V(repeating: b[0])
-    map(a, y, count) { f($0, b) }
-  default:
-    var i = 0
-    while i &+ V.count <= count {
-      f(V.load(a + i), V.load(b + i)).store(y + i)
-      i &+= V.count
+  let rest = count % V.count
+  // An operand of stride 0 is read from a vector full of it, again and again.
+  var (scratchA, scratchB) = (V(repeating: a[0]), V(repeating: b[0]))
+  var scratchY = V.zero
+  withScalars(of: &scratchA) { scratchA in
+    withScalars(of: &scratchB) { scratchB in
+      withScalars(of: &scratchY) { scratchY in
+        var a = strideA == 0 ? UnsafePointer(scratchA) : a
+        var b = strideB == 0 ? UnsafePointer(scratchB) : b
+        let (stepA, stepB) = (strideA &* V.count, strideB &* V.count)
+        var (target, vectors) = (y, count / V.count)
+        while true {
+          for _ in 0..<vectors {
+            f(V.load(a), V.load(b)).store(target)
+            a += stepA
+            b += stepB
+            target += V.count
+          }
+          if target == scratchY + V.count || rest == 0 { break }
+          if strideA != 0 { V.load(a, first: rest).store(scratchA) }
+          if strideB != 0 { V.load(b, first: rest).store(scratchB) }
+          (a, b) = (UnsafePointer(scratchA), UnsafePointer(scratchB))
+          (target, vectors) = (scratchY, 1)
+        }
+        if rest > 0 { V.load(scratchY).store(y + (count &- rest), first: rest) }
+      }
     }
-    let rest = count &- i
-    if rest > 0 {
-      f(V.load(a + i, first: rest), V.load(b + i, first: rest)).store(y + i, first: rest)
-    }
+  }
+}
+
+@inline(__always)
+private func withScalars<V: Lanes>(
+  of vector: inout V, _ body: (UnsafeMutablePointer<V.Scalar>) -> Void
+) {
+  withUnsafeMutablePointer(to: &vector) {
+    body(UnsafeMutableRawPointer($0).assumingMemoryBound(to: V.Scalar.self))
   }
 }
 

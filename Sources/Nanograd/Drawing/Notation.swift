@@ -41,19 +41,19 @@ extension Tensor: CustomStringConvertible {
     guard operands.count > 0 else { return pending.append(.text(template[...])) }
     let begin = pending.count
     var rest = template[...]
-    while let mark = rest.firstIndex(of: "$") {
-      let name = rest.index(after: mark)
+    while let mark = rest.utf8.firstIndex(of: UInt8(ascii: "$")) {
+      let name = rest.utf8.index(after: mark)
       guard name < rest.endIndex else { break }
       pending.append(.text(rest[..<mark]))
-      if rest[name] == "*" {
+      if rest.utf8[name] == UInt8(ascii: "*") {
         for i in 0..<operands.count {
           if i > 0 { pending.append(.text(", ")) }
           pending.append(.tensor(operands[i]))
         }
-      } else if let i = rest[name].wholeNumberValue, let argument = argument(i) {
+      } else if let argument = argument(Int(rest.utf8[name]) - Int(UInt8(ascii: "0"))) {
         pending.append(.tensor(argument))
       }
-      rest = rest[rest.index(after: name)...]
+      rest = rest[rest.utf8.index(after: name)...]
     }
     pending.append(.text(rest))
     pending[begin...].reverse()
@@ -62,9 +62,9 @@ extension Tensor: CustomStringConvertible {
   /// What `$i` stands for.
   private func argument(_ i: Int) -> Tensor? {
     if let arguments = attributes.label?.arguments {
-      return i < arguments.count ? arguments[i] : nil
+      return arguments.indices.contains(i) ? arguments[i] : nil
     }
-    return i < operands.count ? operands[i] : nil
+    return (0..<operands.count).contains(i) ? operands[i] : nil
   }
 }
 

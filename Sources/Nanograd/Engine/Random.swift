@@ -17,6 +17,7 @@ public struct Random: Sendable, Equatable {
   }
 
   /// The next block.
+  @inline(__always)
   mutating func next() -> SIMD2<UInt64> {
     let block = Random.philox(
       counter: [UInt32(truncatingIfNeeded: counter), UInt32(counter >> 32), 0, 0],
@@ -28,6 +29,7 @@ public struct Random: Sendable, Equatable {
   }
 
   /// Ten rounds of Philox, as the paper defines them.
+  @inline(__always)
   static func philox(counter: SIMD4<UInt32>, key: SIMD2<UInt32>) -> SIMD4<UInt32> {
     var (a, b, c, d) = (counter[0], counter[1], counter[2], counter[3])
     var (k, l) = (key[0], key[1])
@@ -45,6 +47,7 @@ public struct Random: Sendable, Equatable {
   }
 
   /// Writes `count` elements, each made from a word of its own.
+  @inline(__always)
   mutating func fill<T>(
     _ elements: UnsafeMutablePointer<T>, count: Int, _ element: (UInt64) -> T
   ) {
