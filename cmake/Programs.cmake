@@ -36,11 +36,23 @@ if(NANOGRAD_BUILD_EXAMPLES)
 endif()
 
 if(NANOGRAD_BUILD_BENCH)
+  find_package(Threads REQUIRED)
+  add_library(bench_common STATIC bench/common.c)
+  nanograd_c_options(bench_common)
+  target_link_libraries(bench_common PUBLIC example_common Threads::Threads)
+
   file(GLOB _benches CONFIGURE_DEPENDS bench/*.c)
+  list(FILTER _benches EXCLUDE REGEX "/common\\.c$")
   foreach(_source IN LISTS _benches)
     cmake_path(GET _source STEM _name)
-    nanograd_program(bench_${_name} bench ${_source} example_common)
+    nanograd_program(bench_${_name} bench ${_source} bench_common)
   endforeach()
+
+  # The loop beside the library is to be as fast as the compiler can make it.
+  set_source_files_properties(bench/glm_step.c PROPERTIES
+    COMPILE_OPTIONS "-O3;-march=native;-ffast-math")
+  # This one loads the library while it runs: it calls nothing of it, so the linker leaves it out.
+  target_link_options(bench_load PRIVATE -Wl,--as-needed)
 endif()
 
 if(NANOGRAD_BUILD_TESTS)

@@ -329,6 +329,37 @@ static void test_graphs_on_threads_at_once(void **state) {
   }
 }
 
+enum { contested = 2000, contenders = 4 };
+
+static void *release_all(void *tensors) {
+  intptr_t released = 0;
+  for (int i = 0; i < contested; i++) {
+    released += ng_release(((ng_tensor **)tensors)[i]) == NG_OK;
+  }
+  return (void *)released;
+}
+
+static void test_each_handle_is_released_once(void **state) {
+  (void)state;
+  /* Every thread tries to release every handle: one of them succeeds, the others are told. */
+  static ng_tensor *tensors[contested];
+  int64_t before = ng_live_handles();
+  for (int i = 0; i < contested; i++)
+    tensors[i] = number(i);
+  pthread_t thread[contenders];
+  for (int i = 0; i < contenders; i++) {
+    assert_int_equal(pthread_create(&thread[i], NULL, release_all, tensors), 0);
+  }
+  intptr_t sum = 0;
+  for (int i = 0; i < contenders; i++) {
+    void *released;
+    assert_int_equal(pthread_join(thread[i], &released), 0);
+    sum += (intptr_t)released;
+  }
+  assert_int_equal(sum, contested);
+  assert_int_equal(ng_live_handles(), before);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(test_scopes_release),
@@ -343,6 +374,7 @@ int main(void) {
       TEST(test_live_bytes),
       TEST(test_release_from_another_thread),
       TEST(test_errors_and_scopes_belong_to_the_thread),
+      TEST(test_each_handle_is_released_once),
       TEST(test_graphs_on_threads_at_once),
   };
   return cmocka_run_group_tests_name("handles", tests, NULL, NULL);

@@ -67,6 +67,23 @@ public struct ScalarKernels<Scalar>: Sendable {
       _ workspace: UnsafeMutablePointer<Scalar>
     ) -> Void
 
+  /// A panel of C, `rows` × `columns`, with rows `strideC` apart: `C = Σ A·B`, or `C += Σ A·B` when
+  /// `accumulate`, each element one chain of multiply-adds over the terms in order. `columns` is at
+  /// most `panelWidth`.
+  public typealias Contract =
+    @Sendable (
+      _ rows: Int, _ columns: Int, _ terms: UnsafePointer<ContractionTerm<Scalar>>, _ count: Int,
+      _ c: UnsafeMutablePointer<Scalar>, _ strideC: Int, _ accumulate: Bool
+    ) -> Void
+
+  /// Copies a panel of B, `depth` × `columns` with any strides, for `contract`: row after row, filled up
+  /// with zeros to whole vectors (`panelStride`).
+  public typealias Pack =
+    @Sendable (
+      _ b: UnsafePointer<Scalar>, _ rowStride: Int, _ columnStride: Int, _ depth: Int,
+      _ columns: Int, _ packed: UnsafeMutablePointer<Scalar>
+    ) -> Void
+
   /// By `UnaryCode.rawValue`.
   public let unary: [Unary]
   /// By `BinaryCode.rawValue`.
@@ -78,13 +95,17 @@ public struct ScalarKernels<Scalar>: Sendable {
   public let matmul: Matmul
   /// Elements of workspace that `matmul` needs, at most, whatever the sizes.
   public let matmulWorkspace: Int
+  public let contract: Contract
+  public let pack: Pack
+  /// The most columns of a panel.
+  public let panelWidth: Int
 
   /// The kernels of every code are collected here, not where they are made: array code that is
   /// compiled for one instruction set must not end up serving another.
   public init(
     unary: (UnaryCode) -> Unary, binary: (BinaryCode) -> Binary, select: @escaping Select,
     reduce: (ReductionCode) -> Reduce, transpose: @escaping Transpose, matmul: @escaping Matmul,
-    matmulWorkspace: Int
+    matmulWorkspace: Int, contract: @escaping Contract, pack: @escaping Pack, panelWidth: Int
   ) {
     self.unary = UnaryCode.allCases.map(unary)
     self.binary = BinaryCode.allCases.map(binary)
@@ -93,6 +114,29 @@ public struct ScalarKernels<Scalar>: Sendable {
     self.transpose = transpose
     self.matmul = matmul
     self.matmulWorkspace = matmulWorkspace
+    self.contract = contract
+    self.pack = pack
+    self.panelWidth = panelWidth
+  }
+}
+
+/// A product A·B among those that a contraction sums: A with any strides, B packed.
+public struct ContractionTerm<Scalar> {
+  public var a: UnsafePointer<Scalar>
+  public var rowStride: Int
+  public var columnStride: Int
+  public var panel: UnsafePointer<Scalar>
+  public var depth: Int
+
+  public init(
+    a: UnsafePointer<Scalar>, rowStride: Int, columnStride: Int, panel: UnsafePointer<Scalar>,
+    depth: Int
+  ) {
+    self.a = a
+    self.rowStride = rowStride
+    self.columnStride = columnStride
+    self.panel = panel
+    self.depth = depth
   }
 }
 

@@ -1,15 +1,63 @@
 //  Every elementwise kernel: a skeleton of loops, and one line that says what is computed. The end of
 //  an array is computed like the rest, in a vector that is only partly stored.
+//
+//  A skeleton is given a code, not a closure: only functions that are declared `@inline(__always)` are
+//  sure to become part of the loop, and the code, a constant there, leaves one case of them.
 
 import NanogradKernelTable
 
-// Each skeleton calls its function in one place only, so that the compiler makes it part of the loop:
-// the loop runs over the whole vectors, then once more over a copy of what is left.
+/// What a loop over one argument computes.
+protocol UnaryOperation {
+  func apply<V: Lanes>(_ x: V) -> V
+}
+
+extension UnaryCode: UnaryOperation {
+  @inline(__always) func apply<V: Lanes>(_ x: V) -> V {
+    switch self {
+    case .copy: x
+    case .absolute: x.magnitude
+    case .sign:
+      V.one.flippingSign(by: x).replacing(with: x, where: V.or(x .== V.zero, x .!= x))
+    case .exp: x.exponential()
+    case .log: x.logarithm()
+    case .log1p: x.logarithmOfOnePlus()
+    case .expm1: x.exponentialMinusOne()
+    case .sqrt: x.squareRoot()
+    case .sin: x.sine()
+    case .cos: x.cosine()
+    case .tanh: x.hyperbolicTangent()
+    case .sigmoid: x.sigmoid()
+    case .relu: x.replacing(with: V.zero, where: x .<= V.zero)
+    case .negate: x.negated
+    case .reciprocal: V.one / x
+    case .square: x * x
+    }
+  }
+}
+
+/// What is computed from two arguments.
+@inline(__always)
+private func apply<V: Lanes>(_ code: BinaryCode, _ a: V, _ b: V) -> V {
+  switch code {
+  case .add: a + b
+  case .subtract: a - b
+  case .multiply: a * b
+  case .divide: a / b
+  case .power: a.power(b)
+  case .maximum: V.maximum(a, b)
+  case .minimum: V.minimum(a, b)
+  case .equal: V.indicator(a .== b)
+  case .less: V.indicator(a .< b)
+  case .lessEqual: V.indicator(a .<= b)
+  }
+}
+
+// The loop of a skeleton runs over the whole vectors, then once more over a copy of what is left.
 
 @inline(__always)
-private func map<V: Lanes>(
-  _ x: UnsafePointer<V.Scalar>, _ y: UnsafeMutablePointer<V.Scalar>, _ count: Int,
-  _ f: (V) -> V
+private func map<V: Lanes, Operation: UnaryOperation>(
+  _ operation: Operation, _: V.Type, _ x: UnsafePointer<V.Scalar>,
+  _ y: UnsafeMutablePointer<V.Scalar>, _ count: Int
 ) {
   let rest = count % V.count
   var scratch = V.zero
@@ -17,7 +65,7 @@ private func map<V: Lanes>(
     var (x, target, vectors) = (x, y, count / V.count)
     while true {
       for _ in 0..<vectors {
-        f(V.load(x)).store(target)
+        operation.apply(V.load(x)).store(target)
         x += V.count
         target += V.count
       }
@@ -31,8 +79,8 @@ private func map<V: Lanes>(
 
 @inline(__always)
 private func map<V: Lanes>(
-  _ a: UnsafePointer<V.Scalar>, _ strideA: Int, _ b: UnsafePointer<V.Scalar>, _ strideB: Int,
-  _ y: UnsafeMutablePointer<V.Scalar>, _ count: Int, _ f: (V, V) -> V
+  _ code: BinaryCode, _: V.Type, _ a: UnsafePointer<V.Scalar>, _ strideA: Int,
+  _ b: UnsafePointer<V.Scalar>, _ strideB: Int, _ y: UnsafeMutablePointer<V.Scalar>, _ count: Int
 ) {
   guard count > 0 else { return }
   let rest = count % V.count
@@ -48,7 +96,7 @@ private func map<V: Lanes>(
         var (target, vectors) = (y, count / V.count)
         while true {
           for _ in 0..<vectors {
-            f(V.load(a), V.load(b)).store(target)
+            apply(code, V.load(a), V.load(b)).store(target)
             a += stepA
             b += stepB
             target += V.count
@@ -77,63 +125,50 @@ private func withScalars<V: Lanes>(
 /// The kernel of a function of one argument.
 func unary<V: Lanes>(_ code: UnaryCode, _: V.Type) -> ScalarKernels<V.Scalar>.Unary {
   switch code {
-  case .copy: { map($0, $1, $2) { (x: V) in x } }
-  case .absolute: { map($0, $1, $2) { (x: V) in x.magnitude } }
-  case .sign:
-    {
-      map($0, $1, $2) { (x: V) in
-        V.one.flippingSign(by: x).replacing(with: x, where: V.or(x .== V.zero, x .!= x))
-      }
-    }
-  case .exp: { map($0, $1, $2) { (x: V) in x.exponential() } }
-  case .log: { map($0, $1, $2) { (x: V) in x.logarithm() } }
-  case .log1p: { map($0, $1, $2) { (x: V) in x.logarithmOfOnePlus() } }
-  case .expm1: { map($0, $1, $2) { (x: V) in x.exponentialMinusOne() } }
-  case .sqrt: { map($0, $1, $2) { (x: V) in x.squareRoot() } }
-  case .sin: { map($0, $1, $2) { (x: V) in x.sine() } }
-  case .cos: { map($0, $1, $2) { (x: V) in x.cosine() } }
-  case .tanh: { map($0, $1, $2) { (x: V) in x.hyperbolicTangent() } }
-  case .sigmoid: { map($0, $1, $2) { (x: V) in x.sigmoid() } }
-  case .relu: { map($0, $1, $2) { (x: V) in x.replacing(with: V.zero, where: x .<= V.zero) } }
-  case .negate: { map($0, $1, $2) { (x: V) in x.negated } }
-  case .reciprocal: { map($0, $1, $2) { (x: V) in V.one / x } }
-  case .square: { map($0, $1, $2) { (x: V) in x * x } }
+  case .copy: { map(UnaryCode.copy, V.self, $0, $1, $2) }
+  case .absolute: { map(UnaryCode.absolute, V.self, $0, $1, $2) }
+  case .sign: { map(UnaryCode.sign, V.self, $0, $1, $2) }
+  case .exp: { map(UnaryCode.exp, V.self, $0, $1, $2) }
+  case .log: { map(UnaryCode.log, V.self, $0, $1, $2) }
+  case .log1p: { map(UnaryCode.log1p, V.self, $0, $1, $2) }
+  case .expm1: { map(UnaryCode.expm1, V.self, $0, $1, $2) }
+  case .sqrt: { map(UnaryCode.sqrt, V.self, $0, $1, $2) }
+  case .sin: { map(UnaryCode.sin, V.self, $0, $1, $2) }
+  case .cos: { map(UnaryCode.cos, V.self, $0, $1, $2) }
+  case .tanh: { map(UnaryCode.tanh, V.self, $0, $1, $2) }
+  case .sigmoid: { map(UnaryCode.sigmoid, V.self, $0, $1, $2) }
+  case .relu: { map(UnaryCode.relu, V.self, $0, $1, $2) }
+  case .negate: { map(UnaryCode.negate, V.self, $0, $1, $2) }
+  case .reciprocal: { map(UnaryCode.reciprocal, V.self, $0, $1, $2) }
+  case .square: { map(UnaryCode.square, V.self, $0, $1, $2) }
   }
 }
 
 /// The kernel of a function of two arguments.
 func binary<V: Lanes>(_ code: BinaryCode, _: V.Type) -> ScalarKernels<V.Scalar>.Binary {
   switch code {
-  case .add: { map($0, $1, $2, $3, $4, $5) { (a: V, b: V) in a + b } }
-  case .subtract: { map($0, $1, $2, $3, $4, $5) { (a: V, b: V) in a - b } }
-  case .multiply: { map($0, $1, $2, $3, $4, $5) { (a: V, b: V) in a * b } }
-  case .divide: { map($0, $1, $2, $3, $4, $5) { (a: V, b: V) in a / b } }
-  case .power: { power(V.self, $0, $1, $2, $3, $4, $5) }
-  case .maximum: { map($0, $1, $2, $3, $4, $5) { (a: V, b: V) in V.maximum(a, b) } }
-  case .minimum: { map($0, $1, $2, $3, $4, $5) { (a: V, b: V) in V.minimum(a, b) } }
-  case .equal: { map($0, $1, $2, $3, $4, $5) { (a: V, b: V) in V.indicator(a .== b) } }
-  case .less: { map($0, $1, $2, $3, $4, $5) { (a: V, b: V) in V.indicator(a .< b) } }
-  case .lessEqual: { map($0, $1, $2, $3, $4, $5) { (a: V, b: V) in V.indicator(a .<= b) } }
-  }
-}
-
-/// One exponent for all that is simple makes a simple loop.
-@inline(__always)
-private func power<V: Lanes>(
-  _: V.Type, _ a: UnsafePointer<V.Scalar>, _ strideA: Int, _ b: UnsafePointer<V.Scalar>,
-  _ strideB: Int, _ y: UnsafeMutablePointer<V.Scalar>, _ count: Int
-) {
-  if count > 0, strideA == 1, strideB == 0 {
-    switch b[0] {
-    case 1: return map(a, y, count) { (x: V) in SimpleExponent.one.apply(x) }
-    case 2: return map(a, y, count) { (x: V) in SimpleExponent.two.apply(x) }
-    case 3: return map(a, y, count) { (x: V) in SimpleExponent.three.apply(x) }
-    case 0.5: return map(a, y, count) { (x: V) in SimpleExponent.half.apply(x) }
-    case -1: return map(a, y, count) { (x: V) in SimpleExponent.minusOne.apply(x) }
-    default: break
+  case .add: { map(.add, V.self, $0, $1, $2, $3, $4, $5) }
+  case .subtract: { map(.subtract, V.self, $0, $1, $2, $3, $4, $5) }
+  case .multiply: { map(.multiply, V.self, $0, $1, $2, $3, $4, $5) }
+  case .divide: { map(.divide, V.self, $0, $1, $2, $3, $4, $5) }
+  case .power:
+    // A common exponent that is an operation or two makes a simple loop.
+    { a, strideA, b, strideB, y, count in
+      switch count > 0 && strideA == 1 && strideB == 0 ? b[0] : 0 {
+      case 1: map(SimpleExponent.one, V.self, a, y, count)
+      case 2: map(SimpleExponent.two, V.self, a, y, count)
+      case 3: map(SimpleExponent.three, V.self, a, y, count)
+      case 0.5: map(SimpleExponent.half, V.self, a, y, count)
+      case -1: map(SimpleExponent.minusOne, V.self, a, y, count)
+      default: map(.power, V.self, a, strideA, b, strideB, y, count)
+      }
     }
+  case .maximum: { map(.maximum, V.self, $0, $1, $2, $3, $4, $5) }
+  case .minimum: { map(.minimum, V.self, $0, $1, $2, $3, $4, $5) }
+  case .equal: { map(.equal, V.self, $0, $1, $2, $3, $4, $5) }
+  case .less: { map(.less, V.self, $0, $1, $2, $3, $4, $5) }
+  case .lessEqual: { map(.lessEqual, V.self, $0, $1, $2, $3, $4, $5) }
   }
-  map(a, strideA, b, strideB, y, count) { (x: V, exponent: V) in x.power(exponent) }
 }
 
 /// `y[i] = c[i] != 0 ? a[i] : b[i]`.

@@ -7,6 +7,8 @@ protocol TileRow {
   associatedtype Element: Accumulator
   static var zero: Self { get }
   static func load(_ p: UnsafePointer<Element.Scalar>) -> Self
+  /// The first `columns` scalars, then zeros.
+  static func load(_ p: UnsafePointer<Element.Scalar>, columns: Int) -> Self
   mutating func add(_ a: Element, times b: Self)
   /// Writes or adds the first `columns` scalars.
   func store(_ c: UnsafeMutablePointer<Element.Scalar>, columns: Int, accumulate: Bool)
@@ -19,6 +21,12 @@ struct Single<Element: Accumulator>: TileRow {
   @inline(__always) static var zero: Self { Self(value: Element(repeating: 0)) }
   @inline(__always) static func load(_ p: UnsafePointer<Element.Scalar>) -> Self {
     Self(value: Element.load(p))
+  }
+  @inline(__always)
+  static func load(_ p: UnsafePointer<Element.Scalar>, columns: Int) -> Self {
+    Self(
+      value: columns >= Element.count
+        ? Element.load(p) : columns > 0 ? Element.load(p, first: columns) : Element(repeating: 0))
   }
   @inline(__always) mutating func add(_ a: Element, times b: Self) {
     value = value.adding(a, times: b.value)
@@ -46,6 +54,12 @@ struct Wider<Left: TileRow>: TileRow {
   @inline(__always) static func load(_ p: UnsafePointer<Element.Scalar>) -> Self {
     Self(left: .load(p), right: .load(p + leftCount))
   }
+  @inline(__always)
+  static func load(_ p: UnsafePointer<Element.Scalar>, columns: Int) -> Self {
+    Self(
+      left: .load(p, columns: columns),
+      right: .load(p + leftCount, columns: columns &- leftCount))
+  }
   @inline(__always) mutating func add(_ a: Element, times b: Self) {
     left.add(a, times: b.left)
     right.add(a, times: b.right)
@@ -63,6 +77,8 @@ protocol Tile {
   associatedtype Row: TileRow
   static var height: Int { get }
   static var zero: Self { get }
+  static func load(
+    _ c: UnsafePointer<Row.Element.Scalar>, _ strideC: Int, columns: Int) -> Self
   /// Adds the product of a column of A and a row of B.
   mutating func add(
     _ a: UnsafePointer<Row.Element.Scalar>, _ rowStrideA: Int, times b: Row)
@@ -76,6 +92,12 @@ struct Rows1<Row: TileRow>: Tile {
 
   @inline(__always) static var height: Int { 1 }
   @inline(__always) static var zero: Self { Self(row: .zero) }
+  @inline(__always)
+  static func load(
+    _ c: UnsafePointer<Row.Element.Scalar>, _ strideC: Int, columns: Int
+  ) -> Self {
+    Self(row: .load(c, columns: columns))
+  }
   @inline(__always)
   mutating func add(
     _ a: UnsafePointer<Row.Element.Scalar>, _ rowStrideA: Int, times b: Row
@@ -98,6 +120,14 @@ struct Above<Top: Tile, Bottom: Tile>: Tile where Top.Row == Bottom.Row {
 
   @inline(__always) static var height: Int { Top.height + Bottom.height }
   @inline(__always) static var zero: Self { Self(top: .zero, bottom: .zero) }
+  @inline(__always)
+  static func load(
+    _ c: UnsafePointer<Row.Element.Scalar>, _ strideC: Int, columns: Int
+  ) -> Self {
+    Self(
+      top: .load(c, strideC, columns: columns),
+      bottom: .load(c + Top.height &* strideC, strideC, columns: columns))
+  }
   @inline(__always)
   mutating func add(
     _ a: UnsafePointer<Row.Element.Scalar>, _ rowStrideA: Int, times b: Row

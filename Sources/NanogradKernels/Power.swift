@@ -4,7 +4,7 @@
 import Glibc
 
 /// Exponents that need no logarithm.
-enum SimpleExponent {
+enum SimpleExponent: UnaryOperation {
   case one, two, three, half, minusOne
 
   @inline(__always) var value: Double {

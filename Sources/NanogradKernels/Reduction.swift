@@ -6,32 +6,7 @@ import NanogradKernelTable
 /// Vectors in a block that is folded without recursion.
 private let blockVectors = 64
 
-@inline(__always)
-private func foldBlock<V: Lanes>(
-  _ x: UnsafePointer<V.Scalar>, _ count: Int, _ identity: V, _ f: (V, V) -> V
-) -> V {
-  var (s0, s1, s2, s3) = (identity, identity, identity, identity)
-  var i = 0
-  while i &+ 4 &* V.count <= count {
-    s0 = f(s0, V.load(x + i))
-    s1 = f(s1, V.load(x + i + V.count))
-    s2 = f(s2, V.load(x + i + 2 &* V.count))
-    s3 = f(s3, V.load(x + i + 3 &* V.count))
-    i &+= 4 &* V.count
-  }
-  while i &+ V.count <= count {
-    s0 = f(s0, V.load(x + i))
-    i &+= V.count
-  }
-  if i < count {
-    var last = identity
-    for lane in 0..<(count &- i) { last[lane] = x[i &+ lane] }
-    s1 = f(s1, last)
-  }
-  return f(f(s0, s1), f(s2, s3))
-}
-
-/// One reduction, as a type, so that the recursion is compiled for it.
+/// One reduction, as a type, so that it is compiled into the loop.
 private protocol Folding {
   associatedtype V: Lanes
   static var identity: V { get }
@@ -53,12 +28,38 @@ private enum Minimizing<V: Lanes>: Folding {
   @inline(__always) static func combine(_ a: V, _ b: V) -> V { V.minimum(a, b) }
 }
 
+@inline(__always)
+private func foldBlock<F: Folding>(
+  _: F.Type, _ x: UnsafePointer<F.V.Scalar>, _ count: Int
+) -> F.V {
+  typealias V = F.V
+  var (s0, s1, s2, s3) = (F.identity, F.identity, F.identity, F.identity)
+  var i = 0
+  while i &+ 4 &* V.count <= count {
+    s0 = F.combine(s0, V.load(x + i))
+    s1 = F.combine(s1, V.load(x + i + V.count))
+    s2 = F.combine(s2, V.load(x + i + 2 &* V.count))
+    s3 = F.combine(s3, V.load(x + i + 3 &* V.count))
+    i &+= 4 &* V.count
+  }
+  while i &+ V.count <= count {
+    s0 = F.combine(s0, V.load(x + i))
+    i &+= V.count
+  }
+  if i < count {
+    var last = F.identity
+    for lane in 0..<(count &- i) { last[lane] = x[i &+ lane] }
+    s1 = F.combine(s1, last)
+  }
+  return F.combine(F.combine(s0, s1), F.combine(s2, s3))
+}
+
 private func fold<F: Folding>(
   _: F.Type, _ x: UnsafePointer<F.V.Scalar>, _ count: Int, into result: inout F.V
 ) {
   let blockSize = blockVectors &* F.V.count
   if count <= blockSize {
-    result = foldBlock(x, count, F.identity, F.combine)
+    result = foldBlock(F.self, x, count)
     return
   }
   let blocks = (count &+ blockSize &- 1) / blockSize

@@ -11,7 +11,8 @@ where E.Scalar == V.Scalar {
     reduce: { reduction($0, V.self) },
     transpose: { x, stride, rows, columns, y in transpose(x, stride, rows, columns, y, rows) },
     matmul: matmul(V.self, E.self),
-    matmulWorkspace: Blocking.workspace)
+    matmulWorkspace: Blocking.workspace,
+    contract: contraction(V.self), pack: packing(V.self), panelWidth: TileShape.width * V.count)
 }
 
 #if NANOGRAD_AVX512

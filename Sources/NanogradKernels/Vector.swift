@@ -115,7 +115,10 @@ extension Lanes {
   }
 
   @inline(__always) func store(_ p: UnsafeMutablePointer<Scalar>, first n: Int) {
-    for lane in 0..<n { p[lane] = self[lane] }
+    withUnsafePointer(to: self) {
+      let scalars = UnsafeRawPointer($0).assumingMemoryBound(to: Scalar.self)
+      for lane in 0..<n { p[lane] = scalars[lane] }
+    }
   }
 }
 

@@ -25,9 +25,12 @@ final class GradientGraphTests: XCTestCase {
     let y = try c * c
     let seed = try vector([1, 0, -1])
     let result = try gradients(of: y, withRespectTo: [a, b, c, y, unused, a], seed: seed)
-    for (gradient, want) in zip(result, [
-      [32, 0, -216], [8, 0, -108], [8, 0, -36], [1, 0, -1], [0], [32, 0, -216],
-    ] as [[Double]]) {
+    for (gradient, want) in zip(
+      result,
+      [
+        [32, 0, -216], [8, 0, -108], [8, 0, -36], [1, 0, -1], [0], [32, 0, -216],
+      ] as [[Double]])
+    {
       try assertEqual(gradient, Dense([want.count], want))
     }
     // Ones where no seed is given; a seed may be differentiated through as well.
@@ -41,14 +44,20 @@ final class GradientGraphTests: XCTestCase {
     let x = try vector([1, 2], isParameter: true)
     let integers = try Tensor(variable: [Int64(1), 0], [2])
     for y in try [
-      sign(x), stopGradient(x), equal(x, x), less(x, x * 2), lessEqual(x, x), cast(cast(x, to: .int32), to: .float64),
-      cast(argmax(x, axis: 0, keep: true), to: .float64), full(.float64, [2], 3), oneHot(integers, depth: 2, .float64),
+      sign(x), stopGradient(x), equal(x, x), less(x, x * 2), lessEqual(x, x),
+      cast(cast(x, to: .int32), to: .float64),
+      cast(argmax(x, axis: 0, keep: true), to: .float64), full(.float64, [2], 3),
+      oneHot(integers, depth: 2, .float64),
     ] {
       XCTAssertFalse(y.leadsToParameter, "\(y.op)")
-      XCTAssertTrue(try gradients(of: y, withRespectTo: [x])[0].dense().values == [0, 0], "\(y.op)")
+      XCTAssertTrue(
+        try gradients(of: y, withRespectTo: [x])[0].dense().values == [0, 0], "\(y.op)")
     }
     // Integers get zeros, as what y does not depend on does, from every operator that reads them.
-    for y in try [gather(x, at: integers, axis: 0), cast(integers, to: .float64), oneHot(integers, depth: 2, .float64)] {
+    for y in try [
+      gather(x, at: integers, axis: 0), cast(integers, to: .float64),
+      oneHot(integers, depth: 2, .float64),
+    ] {
       let gradient = try gradients(of: y, withRespectTo: [integers])[0]
       XCTAssertEqual(gradient.dtype, .int64)
       try assertEqual(gradient, Dense([2], [0, 0]), "\(y.op)")
@@ -71,9 +80,12 @@ final class GradientGraphTests: XCTestCase {
   /// Kinks: the documented choice at each.
   func testKinksAndTies() throws {
     let inf = Double.infinity
-    func slope(_ x: [Double], _ want: [Double], line: UInt = #line, _ f: (Tensor) throws -> Tensor) throws {
+    func slope(_ x: [Double], _ want: [Double], line: UInt = #line, _ f: (Tensor) throws -> Tensor)
+      throws
+    {
       let leaf = try vector(x)
-      try assertEqual(gradients(of: f(leaf), withRespectTo: [leaf])[0], Dense([want.count], want), line: line)
+      try assertEqual(
+        gradients(of: f(leaf), withRespectTo: [leaf])[0], Dense([want.count], want), line: line)
     }
     try slope([-1, 0, 2], [-1, 0, 1]) { try abs($0) }
     try slope([-1, 0, 2], [0, 0, 1]) { try relu($0) }

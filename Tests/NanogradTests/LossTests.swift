@@ -28,7 +28,9 @@ final class LossTests: XCTestCase {
   func testSquaredError() throws {
     for dtype in [DType.float32, .float64] {
       for shape in [[], [1], [7], [3, 5]] {
-        let (y, t) = (Dense.random(shape, -2...2, dtype), Dense.random(shape, -2...2, dtype, seed: 2))
+        let (y, t) = (
+          Dense.random(shape, -2...2, dtype), Dense.random(shape, -2...2, dtype, seed: 2)
+        )
         let n = Double(y.values.count)
         try assertLoss(
           y, dtype, value: average(zip(y.values, t.values).map { ($1 - $0) * ($1 - $0) }),
@@ -40,20 +42,25 @@ final class LossTests: XCTestCase {
 
   func testBinaryCrossEntropy() throws {
     for dtype in [DType.float32, .float64] {
-      let (y, t) = (Dense.random([4, 3], 0.1...0.9, dtype), Dense.random([4, 3], 0...1, dtype, seed: 2))
+      let (y, t) = (
+        Dense.random([4, 3], 0.1...0.9, dtype), Dense.random([4, 3], 0...1, dtype, seed: 2)
+      )
       let e = epsilon
-      let value = average(zip(y.values, t.values).map {
-        -($1 * log($0 + e) + (1 - $1) * log(1 - $0 + e))
-      })
+      let value = average(
+        zip(y.values, t.values).map {
+          -($1 * log($0 + e) + (1 - $1) * log(1 - $0 + e))
+        })
       try assertLoss(
         y, dtype, value: value,
-        gradient: Dense([4, 3]) { ((1 - t[$0]) / (1 - y[$0]) - t[$0] / y[$0]) / 12 }
+        gradient: Dense([4, 3]) { ((1 - t[$0]) / (1 - y[$0] + e) - t[$0] / (y[$0] + e)) / 12 }
       ) { try binaryCrossEntropy($0, .leaf(t, dtype)) }
     }
     // Certain and wrong: finite, by ε.
     let wrong = try binaryCrossEntropy(vector([0]), vector([1]))
     try assertEqual(wrong, Dense([], [-log(1e-12)]), tolerance: 1e-12)
-    try assertEqual(binaryCrossEntropy(vector([0, 1]), vector([0, 1])), Dense([], [0]), tolerance: 1e-11, scale: 1)
+    try assertEqual(
+      binaryCrossEntropy(vector([0, 1]), vector([0, 1])), Dense([], [0]), tolerance: 1e-11, scale: 1
+    )
   }
 
   func testBinaryCrossEntropyOfLogits() throws {
@@ -66,7 +73,9 @@ final class LossTests: XCTestCase {
           Dense([1], [z]), dtype, value: value, gradient: Dense([1], [1 / (1 + exp(-z)) - t])
         ) { try binaryCrossEntropy(logits: $0, .leaf(Dense([1], [t]), dtype)) }
       }
-      let (z, t) = (Dense.random([3, 2], -2...2, dtype), Dense.random([3, 2], 0...1, dtype, seed: 2))
+      let (z, t) = (
+        Dense.random([3, 2], -2...2, dtype), Dense.random([3, 2], 0...1, dtype, seed: 2)
+      )
       let y = z.map { 1 / (1 + exp(-$0)) }
       try assertLoss(
         z, dtype,
@@ -99,7 +108,9 @@ final class LossTests: XCTestCase {
         let totals = Dense(Array(shape.dropLast()) + [1]) { row in
           (0..<3).reduce(0) { $0 + exp(z[row.dropLast() + [$1]]) }
         }
-        let weights = Dense(totals.shape) { row in (0..<3).reduce(0) { $0 + t[row.dropLast() + [$1]] } }
+        let weights = Dense(totals.shape) { row in
+          (0..<3).reduce(0) { $0 + t[row.dropLast() + [$1]] }
+        }
         let logs = Dense(shape) { z[$0] - log(totals[$0]) }
         try assertLoss(
           z, dtype, value: -zip(logs.values, t.values).reduce(0) { $0 + $1.0 * $1.1 } / rows,
@@ -128,7 +139,8 @@ final class LossTests: XCTestCase {
           gradient: Dense([4, 3]) { (exp(logs[$0]) * valid[$0] - hot[$0]) / 4 }
         ) { try crossEntropy(logits: $0, indices: .leaf(indices, type)) }
         try assertLoss(
-          z, dtype, value: -positions([4, 3]).reduce(0) { $0 + hot[$1] * log(z[$1] + epsilon) } / 4,
+          z, dtype,
+          value: -positions([4, 3]).reduce(0) { $0 + hot[$1] * log(z[$1] + epsilon) } / 4,
           gradient: Dense([4, 3]) { -hot[$0] / (z[$0] + epsilon) / 4 }
         ) { try crossEntropy($0, indices: .leaf(indices, type)) }
       }
@@ -151,12 +163,16 @@ final class LossTests: XCTestCase {
         ) { try lasso($0) }
       }
     }
-    try assertLoss(Dense([0], [Double]()), .float64, value: 0, gradient: Dense([0], [Double]())) { try ridge($0) }
+    try assertLoss(Dense([0], [Double]()), .float64, value: 0, gradient: Dense([0], [Double]())) {
+      try ridge($0)
+    }
   }
 
   /// A loss is a scalar, whatever it is of, and carries its name.
   func testLossesAreNamedScalars() throws {
-    let (y, t) = try (Tensor.leaf(.random([2, 3], 0.1...0.9)), Tensor.leaf(.random([2, 3], 0...1)))
+    let (y, t) = try (
+      Tensor.leaf(.random([2, 3], 0.1...0.9)), Tensor.leaf(.random([2, 3], 0...1))
+    )
     let indices = try Tensor(variable: [Int32(0), 2], [2])
     for (loss, notation) in try [
       (squaredError(y, t), "($0 - $1)^2"), (binaryCrossEntropy(y, t), "CrossEntropy($0, $1)"),

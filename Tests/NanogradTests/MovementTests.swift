@@ -22,7 +22,8 @@ final class MovementTests: XCTestCase {
       }
     case .reshape:
       let table: [([Int], [Int])] = [
-        ([], []), ([], [1, 1]), ([6], [2, 3]), ([2, 3], [3, 2]), ([2, 3, 4], [-1]), ([2, 3, 4], [4, -1]),
+        ([], []), ([], [1, 1]), ([6], [2, 3]), ([2, 3], [3, 2]), ([2, 3, 4], [-1]),
+        ([2, 3, 4], [4, -1]),
         ([0, 3], [7, 0]), ([2, 0], [-1, 5]), ([1, 1], []), ([16], [2, 2, 2, 2, 1, 1, 1, 1]),
       ]
       return try each(table, dtype) { x, dense, shape in
@@ -34,7 +35,8 @@ final class MovementTests: XCTestCase {
       }
     case .broadcast:
       let table: [([Int], [Int])] = [
-        ([], [3]), ([], [0]), ([1], [2, 35]), ([3], [2, 3]), ([3, 1], [3, 4]), ([1, 3], [2, 4, 3]),
+        ([], [3]), ([], [0]), ([1], [2, 35]), ([3], [2, 3]), ([3, 1], [3, 4]),
+        ([1, 3], [2, 4, 3]),
         ([1, 4, 1], [2, 2, 4, 3]), ([1], [0, 2]), ([0], [3, 0]),
       ]
       return try each(table, dtype) { x, dense, shape in
@@ -43,7 +45,8 @@ final class MovementTests: XCTestCase {
     case .slice:
       // axis, start, stop, step
       let table: [([Int], [Int])] = [
-        ([10], [0, 2, 7, 1]), ([10], [0, 9, 0, -3]), ([37], [0, 1, 37, 2]), ([4, 5], [1, 1, 3, 1]),
+        ([10], [0, 2, 7, 1]), ([10], [0, 9, 0, -3]), ([37], [0, 1, 37, 2]),
+        ([4, 5], [1, 1, 3, 1]),
         ([4, 5], [0, 3, 0, -1]), ([4, 5], [0, 2, 2, 1]), ([2, 3, 4], [-2, 0, 3, 2]),
         ([3, 0], [0, 0, 2, 1]), ([5, 1], [0, 4, 5, 1]),
       ]
@@ -52,13 +55,16 @@ final class MovementTests: XCTestCase {
         let picked = Array(stride(from: how[1], to: how[2], by: how[3]))
         return (
           try slice(x, axis: how[0], how[1], how[2], step: how[3]),
-          Dense(replacing(dense.shape, axis, picked.count)) { dense[replacing($0, axis, picked[$0[axis]])] }
+          Dense(replacing(dense.shape, axis, picked.count)) {
+            dense[replacing($0, axis, picked[$0[axis]])]
+          }
         )
       }
     case .place:
       // before and after, axis by axis
       let table: [([Int], [Int])] = [
-        ([3], [2, 1]), ([3], [0, 0]), ([2, 3], [1, 0, 0, 2]), ([0], [2, 2]), ([0, 2], [1, 1, 1, 1]),
+        ([3], [2, 1]), ([3], [0, 0]), ([2, 3], [1, 0, 0, 2]), ([0], [2, 2]),
+        ([0, 2], [1, 1, 1, 1]),
         ([2, 1, 3], [0, 1, 2, 3, 1, 0]), ([], []),
       ]
       let padded = try each(table, dtype) { x, dense, widths in
@@ -103,8 +109,10 @@ final class MovementTests: XCTestCase {
   private static func selections(_ op: Operator, _ dtype: DType) throws -> [Example] {
     // The whole's shape, the axis, the indices' shape.
     let table: [([Int], Int, [Int])] = [
-      ([5], 0, [7]), ([4, 3], 0, [2, 3]), ([4, 3], 1, [4, 5]), ([4, 3], 0, [6, 1]), ([4, 3], 1, [1, 2]),
-      ([2, 3, 4], 1, [2, 5, 1]), ([3], 0, [0]), ([0], 0, [0]), ([2, 3, 4], 2, [1, 1, 1]), ([0, 3], 1, [0, 2]),
+      ([5], 0, [7]), ([4, 3], 0, [2, 3]), ([4, 3], 1, [4, 5]), ([4, 3], 0, [6, 1]),
+      ([4, 3], 1, [1, 2]),
+      ([2, 3, 4], 1, [2, 5, 1]), ([3], 0, [0]), ([0], 0, [0]), ([2, 3, 4], 2, [1, 1, 1]),
+      ([0, 3], 1, [0, 2]),
     ]
     return try table.flatMap { shape, axis, indexShape in
       try [DType.int32, .int64].map { type in
@@ -151,7 +159,9 @@ final class MovementTests: XCTestCase {
     return list
   }
 
-  private static func surround(_ x: Dense, _ before: [Int], _ after: [Int], _ value: Double) -> Dense {
+  private static func surround(_ x: Dense, _ before: [Int], _ after: [Int], _ value: Double)
+    -> Dense
+  {
     Dense(x.shape.indices.map { before[$0] + x.shape[$0] + after[$0] }) { index in
       let inner = zip(index, before).map { $0 - $1 }
       return zip(inner, x.shape).allSatisfy { $0 >= 0 && $0 < $1 } ? x[inner] : value
@@ -190,23 +200,30 @@ final class MovementTests: XCTestCase {
     let x = Dense.random([3, 4])
     for (index, at) in [(0, 0), (2, 2), (-1, 2), (-3, 0)] {
       try assertEqual(select(.leaf(x), axis: 0, index: index), Dense([4]) { x[[at] + $0] })
-      try assertEqual(select(.leaf(x), axis: -1, index: index), Dense([3]) { x[$0 + [index < 0 ? index + 4 : index]] })
+      try assertEqual(
+        select(.leaf(x), axis: -1, index: index),
+        Dense([3]) { x[$0 + [index < 0 ? index + 4 : index]] })
     }
   }
 
   func testShapesOfViews() throws {
     let x = try Tensor.leaf(.random([2, 3]))
-    XCTAssertEqual(try [-3, -2, -1, 0, 1, 2].map { Array(try expandDims(x, axis: $0).shape) }, [
-      [1, 2, 3], [2, 1, 3], [2, 3, 1], [1, 2, 3], [2, 1, 3], [2, 3, 1],
-    ])
+    XCTAssertEqual(
+      try [-3, -2, -1, 0, 1, 2].map { Array(try expandDims(x, axis: $0).shape) },
+      [
+        [1, 2, 3], [2, 1, 3], [2, 3, 1], [1, 2, 3], [2, 1, 3], [2, 3, 1],
+      ])
     XCTAssertEqual(Array(try squeeze(expandDims(x, axis: 1), axis: -2).shape), [2, 3])
     XCTAssertEqual(Array(try transpose(x).shape), [3, 2])
     let vector = try vector([1, 2])
     XCTAssertTrue(try transpose(vector) === vector)
-    XCTAssertEqual(try item(vector.dense().values.count == 2 ? full(.float64, [1, 1], 4) : x).shape, .scalar)
-    try assertEqual(transpose(.leaf(.random([2, 3, 4]))), Dense([2, 4, 3]) {
-      Dense.random([2, 3, 4])[[$0[0], $0[2], $0[1]]]
-    })
+    XCTAssertEqual(
+      try item(vector.dense().values.count == 2 ? full(.float64, [1, 1], 4) : x).shape, .scalar)
+    try assertEqual(
+      transpose(.leaf(.random([2, 3, 4]))),
+      Dense([2, 4, 3]) {
+        Dense.random([2, 3, 4])[[$0[0], $0[2], $0[1]]]
+      })
   }
 
   func testPadWithAValue() throws {
@@ -233,7 +250,9 @@ final class MovementTests: XCTestCase {
         var inner = index
         return inner.remove(at: axis) == 0 ? a[inner] : b[inner]
       }
-      for axis in [axis, axis - 3] { try assertEqual(stack([.leaf(a), .leaf(b)], axis: axis), want) }
+      for axis in [axis, axis - 3] {
+        try assertEqual(stack([.leaf(a), .leaf(b)], axis: axis), want)
+      }
     }
   }
 
@@ -259,6 +278,7 @@ final class MovementTests: XCTestCase {
         try assertEqual(y, Dense([2, 2, 3], [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0]))
       }
     }
-    try assertEqual(oneHot(.leaf(Dense([2], [0, 1]), .int32), depth: 0, .float32), Dense([2, 0], []))
+    try assertEqual(
+      oneHot(.leaf(Dense([2], [0, 1]), .int32), depth: 0, .float32), Dense([2, 0], []))
   }
 }

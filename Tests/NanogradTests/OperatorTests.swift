@@ -205,33 +205,38 @@ final class OperatorTests: XCTestCase {
       let y = try select(.leaf(Dense([3], [0, 2, -1]), dtype), vector([1, 2, 3]), scalar(9))
       try assertEqual(y, Dense([3], [9, 2, 3]), "\(dtype)")
     }
-    let small = try select(vector([0.25, .nan, -0.0]), Tensor(constant: 1, .int32), Tensor(constant: 0, .int32))
+    let small = try select(
+      vector([0.25, .nan, -0.0]), Tensor(constant: 1, .int32), Tensor(constant: 0, .int32))
     try assertEqual(small, Dense([3], [1, 1, 0]))
   }
 
   private func casts(_ from: DType) throws -> [Example] {
-    let numbers = from.isFloat
+    let numbers =
+      from.isFloat
       ? [0, 0.5, -0.5, 1.75, -1.75, 2e9, -2e9, 3e9, -3e9, 1e19, -1e19, .infinity, -.infinity, .nan]
       : [0, 1, -1, 16_777_217, -16_777_217, 2_147_483_647, -2_147_483_648]
     let x = Dense([numbers.count], from == .float32 ? numbers.map { Double(Float($0)) } : numbers)
     return try DType.allCases.filter { $0 != from }.map { to in
-      Example(tensor: try cast(.leaf(x, from), to: to), want: x.map { value in
-        func clamped(_ low: Double, _ high: Double) -> Double {
-          value.isNaN ? 0 : min(max(value.rounded(.towardZero), low), high)
-        }
-        return switch to {
-        case .float32: Double(Float(value))
-        case .float64: value
-        case .int32: clamped(-2_147_483_648, 2_147_483_647)
-        case .int64: clamped(-0x1p63, 0x1p63)
-        }
-      })
+      Example(
+        tensor: try cast(.leaf(x, from), to: to),
+        want: x.map { value in
+          func clamped(_ low: Double, _ high: Double) -> Double {
+            value.isNaN ? 0 : min(max(value.rounded(.towardZero), low), high)
+          }
+          return switch to {
+          case .float32: Double(Float(value))
+          case .float64: value
+          case .int32: clamped(-2_147_483_648, 2_147_483_647)
+          case .int64: clamped(-0x1p63, 0x1p63)
+          }
+        })
     }
   }
 
   private func products(_ dtype: DType) throws -> [Example] {
     let pairs: [([Int], [Int])] = [
-      ([3], [3]), ([2, 3], [3]), ([3], [3, 2]), ([2, 3], [3, 4]), ([1, 1], [1, 1]), ([0, 3], [3, 2]),
+      ([3], [3]), ([2, 3], [3]), ([3], [3, 2]), ([2, 3], [3, 4]), ([1, 1], [1, 1]),
+      ([0, 3], [3, 2]),
       ([2, 0], [0, 3]), ([0], [0]), ([2, 3], [3, 0]), ([17, 33], [33, 19]), ([65, 7], [7, 130]),
       ([5, 2, 3], [3, 4]), ([2, 3], [5, 3, 4]), ([5, 1, 2, 3], [4, 3, 2]), ([4, 2, 3], [3]),
       ([3], [4, 3, 2]), ([0, 2, 3], [3, 4]), ([2, 1, 1, 3], [1, 3, 3, 2]), ([3, 300], [300, 2]),
@@ -265,7 +270,9 @@ final class OperatorTests: XCTestCase {
   }
 
   func testIntegersWrapAround() throws {
-    let (low, high) = (try Tensor(variable: [Int32.min, .max], [2]), try Tensor(variable: [Int64.min, .max], [2]))
+    let (low, high) = (
+      try Tensor(variable: [Int32.min, .max], [2]), try Tensor(variable: [Int64.min, .max], [2])
+    )
     XCTAssertEqual(try (-low).values(Int32.self), [.min, -.max])
     XCTAssertEqual(try (-high).values(Int64.self), [.min, -.max])
     XCTAssertEqual(try abs(low).values(Int32.self), [.min, .max])

@@ -6,19 +6,23 @@ final class ReductionTests: XCTestCase {
   /// For `OperatorTests`, which sees to it that every operator is here.
   static func examples(of op: Operator, _ dtype: DType) throws -> [Example] {
     var result: [Example] = []
-    for shape in [[], [1], [37], [1027], [3, 4], [33, 65], [2, 1, 3], [3, 4, 5], [0, 3], [3, 0, 2], [2, 2, 2, 3]] {
+    for shape in [
+      [], [1], [37], [1027], [3, 4], [33, 65], [2, 1, 3], [3, 4, 5], [0, 3], [3, 0, 2],
+      [2, 2, 2, 3],
+    ] {
       for (form, x) in try sources(shape, dtype, -3...3).enumerated() {
         for list in subsets(shape.count) where op != .argmax || list.count == 1 {
           // Of no elements only the sum exists.
           if op != .sum && list.contains(where: { shape[$0] == 0 }) { continue }
           let keep = (form + list.count) % 2 == 0
           let axes: [Int]? = list.count == shape.count && form == 1 ? nil : list
-          let tensor = switch op {
-          case .sum: try sum(x.tensor, axes: axes, keep: keep)
-          case .max: try max(x.tensor, axes: axes, keep: keep)
-          case .min: try min(x.tensor, axes: axes, keep: keep)
-          default: try argmax(x.tensor, axis: list[0] - (form == 2 ? shape.count : 0), keep: keep)
-          }
+          let tensor =
+            switch op {
+            case .sum: try sum(x.tensor, axes: axes, keep: keep)
+            case .max: try max(x.tensor, axes: axes, keep: keep)
+            case .min: try min(x.tensor, axes: axes, keep: keep)
+            default: try argmax(x.tensor, axis: list[0] - (form == 2 ? shape.count : 0), keep: keep)
+            }
           let want = reduce(x.dense, list, keep: keep) { elements in
             switch op {
             case .sum: elements.reduce(0, +)
@@ -29,8 +33,9 @@ final class ReductionTests: XCTestCase {
           }
           // Each of n additions may round, and terms cancel.
           let count = list.reduce(1) { $0 * shape[$1] }
-          result.append(Example(
-            tensor: tensor, want: want, tolerance: op == .sum ? Double(count) : 0, scale: 3))
+          result.append(
+            Example(
+              tensor: tensor, want: want, tolerance: op == .sum ? Double(count) : 0, scale: 3))
         }
       }
     }
@@ -71,7 +76,8 @@ final class ReductionTests: XCTestCase {
       try assertEqual(max(x), Dense([], [.infinity]))
       try assertEqual(min(x), Dense([], [-.infinity]))
       try assertEqual(sum(x), Dense([], [.nan]))
-      try assertEqual(max(.leaf(Dense([2], [-.infinity, -.infinity]), dtype)), Dense([], [-.infinity]))
+      try assertEqual(
+        max(.leaf(Dense([2], [-.infinity, -.infinity]), dtype)), Dense([], [-.infinity]))
     }
   }
 
@@ -97,7 +103,9 @@ final class ReductionTests: XCTestCase {
 
   func testSoftmaxAndLogSumExp() throws {
     for dtype in [DType.float32, .float64] {
-      for (shape, axis) in [([7], 0), ([3, 5], 1), ([3, 5], 0), ([2, 3, 4], -2), ([2, 1], 1), ([0, 3], 1), ([2, 0], 1)] {
+      for (shape, axis) in [
+        ([7], 0), ([3, 5], 1), ([3, 5], 0), ([2, 3, 4], -2), ([2, 1], 1), ([0, 3], 1), ([2, 0], 1),
+      ] {
         for x in try sources(shape, dtype, -3...3) {
           let at = axis < 0 ? axis + shape.count : axis
           let (tolerance, dense) = (16 * dtype.epsilon, x.dense)
@@ -137,7 +145,8 @@ final class ReductionTests: XCTestCase {
         let logits = try Tensor.leaf(dense, dtype, isParameter: true)
         let tolerance = 4 * dtype.epsilon
         try assertEqual(softmax(logits, axis: 0), Dense([x.count], y), tolerance: tolerance)
-        try assertEqual(logSoftmax(logits, axis: 0), Dense([x.count], logarithm), tolerance: tolerance)
+        try assertEqual(
+          logSoftmax(logits, axis: 0), Dense([x.count], logarithm), tolerance: tolerance)
         try assertEqual(logSumExp(logits), Dense([], [total]), tolerance: tolerance)
         try assertEqual(
           gradients(of: logSumExp(logits), withRespectTo: [logits])[0], Dense([x.count], y),

@@ -46,11 +46,13 @@ final class ScheduleTests: XCTestCase {
 
   func testChains() throws {
     let warmUp = try Schedule.linear(steps: 2, from: 0, to: 1)
-    let chain = try warmUp + Schedule.constant(5, steps: 3) + Schedule.linear(steps: 2, from: 9, to: 7)
+    let level = try Schedule.constant(5, steps: 3)
+    let fall = try Schedule.linear(steps: 2, from: 9, to: 7)
+    let chain = try warmUp + level + fall
     XCTAssertEqual((0...9).map { chain.rate(at: $0) }, [0, 0.5, 5, 5, 5, 9, 8, 7, 7, 7])
     XCTAssertEqual(chain.steps, 7)
     // A chain as the second behaves as its parts do, one after the other.
-    let nested = try warmUp + (Schedule.constant(5, steps: 3) + Schedule.linear(steps: 2, from: 9, to: 7))
+    let nested = try warmUp + (level + fall)
     XCTAssertEqual((0...9).map { nested.rate(at: $0) }, (0...9).map { chain.rate(at: $0) })
     XCTAssertNil(try (warmUp + 0.5).steps)
     // Chained with itself.

@@ -23,7 +23,9 @@ final class ShapeTests: XCTestCase {
     assertThrows(.shape, "-1", "axis 1") { try Shape([2, -1]) }
     assertThrows(.shape, "\(Int.min)") { try Shape([Int.min]) }
     XCTAssertEqual(try Shape([1 << 58, 1]).size, 1 << 58)
-    for dimensions in [[1 << 62], [Int.max], [1 << 30, 1 << 30], [1 << 62, 2, 2], [0, Int.max, 2]] {
+    for dimensions in [
+      [1 << 62], [Int.max], [1 << 30, 1 << 30], [1 << 62, 2, 2], [0, Int.max, 2],
+    ] {
       assertThrows(.shape, "too large") { try Shape(dimensions) }
     }
     // A zero hides no overflow: strides are products of the other dimensions.

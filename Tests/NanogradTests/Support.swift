@@ -21,13 +21,16 @@ struct Dense: CustomStringConvertible {
 
   /// Numbers from a range, the same in every run, exact in the dtype.
   static func random(
-    _ shape: [Int], _ range: ClosedRange<Double> = -2...2, _ dtype: DType = .float64, seed: UInt64 = 1
+    _ shape: [Int], _ range: ClosedRange<Double> = -2...2, _ dtype: DType = .float64,
+    seed: UInt64 = 1
   ) -> Dense {
     var generator = SplitMix(state: seed)
-    return Dense(shape, positions(shape).map { _ in
-      let x = Double.random(in: range, using: &generator)
-      return dtype.isFloat ? (dtype == .float32 ? Double(Float(x)) : x) : x.rounded()
-    })
+    return Dense(
+      shape,
+      positions(shape).map { _ in
+        let x = Double.random(in: range, using: &generator)
+        return dtype.isFloat ? (dtype == .float32 ? Double(Float(x)) : x) : x.rounded()
+      })
   }
 
   /// The element at an index of any shape that this one broadcasts to.
@@ -79,7 +82,8 @@ extension Tensor {
   static func leaf(
     _ x: Dense, _ dtype: DType = .float64, isParameter: Bool = false, tag: String? = nil
   ) throws -> Tensor {
-    let leaf = try isParameter
+    let leaf =
+      try isParameter
       ? Tensor(parameter: dtype, x.shape, tag: tag) : Tensor(variable: dtype, x.shape, tag: tag)
     try leaf.fill(x.values)
     return leaf
@@ -97,12 +101,13 @@ extension Tensor {
 
   /// The value, as a reference is written.
   func dense() throws -> Dense {
-    let numbers: [Double] = switch dtype {
-    case .float32: try values(Float.self).map { Double($0) }
-    case .float64: try values()
-    case .int32: try values(Int32.self).map { Double($0) }
-    case .int64: try values(Int64.self).map { Double($0) }
-    }
+    let numbers: [Double] =
+      switch dtype {
+      case .float32: try values(Float.self).map { Double($0) }
+      case .float64: try values()
+      case .int32: try values(Int32.self).map { Double($0) }
+      case .int64: try values(Int64.self).map { Double($0) }
+      }
     return Dense(Array(shape), numbers)
   }
 }
@@ -126,7 +131,8 @@ func assertEqual(
     return XCTFail("\(name()): shape \(got.shape), expected \(want.shape)", file: file, line: line)
   }
   for (i, (x, y)) in zip(got.values, want.values).enumerated() {
-    let close = x == y || (x.isNaN && y.isNaN)
+    let close =
+      x == y || (x.isNaN && y.isNaN)
       || (x.isFinite && y.isFinite && abs(x - y) <= tolerance * max(abs(y), scale))
     if !close {
       return XCTFail(

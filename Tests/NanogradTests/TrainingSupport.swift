@@ -25,8 +25,10 @@ extension Tensor {
     tag: String? = nil
   ) throws -> Tensor {
     let dimensions = dimensions ?? [elements.count]
-    let leaf = try isParameter
-      ? Tensor(parameter: dtype, dimensions, tag: tag) : Tensor(variable: dtype, dimensions, tag: tag)
+    let leaf =
+      isParameter
+      ? try Tensor(parameter: dtype, dimensions, tag: tag)
+      : try Tensor(variable: dtype, dimensions, tag: tag)
     if dtype == .float32 {
       try leaf.write(elements.map { Float($0) })
     } else {
@@ -47,7 +49,8 @@ extension Tensor {
   }
 }
 
-/// Runs a body on a thread with a small stack, where recursion over a large graph would be found out.
+/// Runs a body on a thread with a small stack, where recursion over a large graph would be found
+/// out.
 func onSmallStack(_ body: @escaping @Sendable () -> Void) {
   let done = DispatchSemaphore(value: 0)
   let thread = Thread {

@@ -79,9 +79,9 @@ void progress_update(struct progress *progress, int64_t done) {
   char left[32] = "?", figures[160];
   if (speed > 0)
     format_duration(left, sizeof left, (double)(progress->steps - done) / speed);
-  snprintf(figures, sizeof figures, "%lld/%lld  loss %.4f  accuracy %.1f %%  %.1f steps/s  %s left",
-           (long long)done, (long long)progress->steps, progress->loss, 100 * progress->accuracy,
-           speed, left);
+  snprintf(figures, sizeof figures,
+           "%lld/%lld  loss %#.4g  accuracy %.1f %%  %.1f steps/s  %s left", (long long)done,
+           (long long)progress->steps, progress->loss, 100 * progress->accuracy, speed, left);
   if (progress->terminal)
     draw_bar(progress, done, figures);
   else

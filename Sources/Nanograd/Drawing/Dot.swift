@@ -1,9 +1,9 @@
 //  A graph for Graphviz.
 
 extension Tensor {
-  /// The graph in Graphviz's DOT language, with edges from operands to their consumers. Parameters are
-  /// filled boxes, other leaves boxes, operators ellipses; below the expression (cut with "…" after 60
-  /// bytes) stands the shape.
+  /// The graph in Graphviz's DOT language, with edges from operands to their consumers. Parameters
+  /// are filled boxes, other leaves boxes, operators ellipses; below the expression (cut with "…"
+  /// after 60 bytes) stands the shape.
   public var dot: String {
     let graph = Drawn(self)
     var text = "digraph nanograd {\n  node [fontname=\"monospace\"];\n"

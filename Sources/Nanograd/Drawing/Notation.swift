@@ -6,8 +6,9 @@ extension Tensor: CustomStringConvertible {
 
   public var description: String { notation }
 
-  /// The expression, cut with "…" after at most `limit` bytes. Shared parts are written out wherever
-  /// they stand, so that only the limit keeps it from growing exponentially with the graph.
+  /// The expression, cut with "…" after at most `limit` bytes. Shared parts are written out
+  /// wherever they stand, so that only the limit keeps it from growing exponentially with the
+  /// graph.
   public func notation(limit: Int) -> String {
     var text = ""
     var tensors = 0

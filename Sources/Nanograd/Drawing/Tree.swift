@@ -1,10 +1,10 @@
 //  A graph as a text tree, in the format that networkx calls network text.
 
 extension Tensor {
-  /// The graph as a text tree, operands below their consumer; a tensor that was drawn before is left
-  /// out and marked `...`, and its other consumers stand behind `<-`. An only operand stands straight
-  /// below a `!`. Every line ends with a line feed. Expressions are cut with "…" after 200 bytes, the
-  /// whole after a million.
+  /// The graph as a text tree, operands below their consumer; a tensor that was drawn before is
+  /// left out and marked `...`, and its other consumers stand behind `<-`. An only operand stands
+  /// straight below a `!`. Every line ends with a line feed. Expressions are cut with "…" after 200
+  /// bytes, the whole after a million.
   public var tree: String { tree(limit: 1_000_000) }
 
   func tree(limit: Int) -> String {

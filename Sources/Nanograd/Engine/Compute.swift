@@ -172,7 +172,7 @@ extension Tensor {
         let left = x[0].elements(T.self) + (offset[0] + i * loop.step[0]) * m * k
         let right = x[1].elements(T.self) + (offset[1] + i * loop.step[1]) * k * n
         let target = y.elements(T.self) + (offset[2] + i * loop.step[2]) * m * n
-        Workers.run(stripes) { stripe in
+        Workers.run(stripes) { stripe, _ in
           let first = Swift.min(stripe * width, Swift.max(m, n))
           let count = Swift.min(width, Swift.max(m, n) - first)
           let space = workspace.elements(T.self) + stripe * room

@@ -2,8 +2,9 @@
 
 import Glibc
 
-/// Where the standard normal distribution function reaches a probability inside (0, 1), to about 1e-16:
-/// Wichura, "Algorithm AS 241: the percentage points of the normal distribution" (1988), PPND16.
+/// Where the standard normal distribution function reaches a probability inside (0, 1), to about
+/// 1e-16: Wichura, "Algorithm AS 241: the percentage points of the normal distribution" (1988),
+/// PPND16.
 @inline(__always)
 func normalQuantile(_ probability: Double) -> Double {
   let q = probability - 0.5
@@ -55,7 +56,8 @@ private func farTail(_ r: Double) -> Double {
   return above / below
 }
 
-/// ln x of a positive normal number, to about 1e-16: the C library's may differ from machine to machine.
+/// ln x of a positive normal number, to about 1e-16: the C library's may differ from machine to
+/// machine.
 func naturalLogarithm(_ x: Double) -> Double {
   var (m, e) = (x.significand, Double(x.exponent))
   if m > 1.4142135623730951 {
@@ -71,8 +73,8 @@ func naturalLogarithm(_ x: Double) -> Double {
   return e * 0x1.62e42fefap-1 + (e * 0x1.cf79abc9e3b3ap-40 + 2 * (s + s * (z * series)))
 }
 
-/// Horner's rule, written out as sums and products: a fused multiply-add would round differently. The
-/// coefficients, of the constant first, are arguments so that they end up in the code itself.
+/// Horner's rule, written out as sums and products: a fused multiply-add would round differently.
+/// The coefficients, of the constant first, are arguments so that they end up in the code itself.
 @inline(__always)
 private func polynomial(
   _ x: Double, _ c0: Double, _ c1: Double, _ c2: Double, _ c3: Double, _ c4: Double, _ c5: Double,

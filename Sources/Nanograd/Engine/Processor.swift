@@ -13,14 +13,16 @@ extension KernelTable {
   /// The best that the processor can run, or less if `NANOGRAD_ISA` says so.
   static let chosen: KernelTable = {
     #if arch(x86_64)
-      let tables = [
-        NanogradKernels.kernels, NanogradKernelsAVX2.kernels, NanogradKernelsAVX512.kernels,
-      ]
-      let level = Int(ngp_instruction_level())
-      let wish = getenv("NANOGRAD_ISA").flatMap { name in
-        tables.firstIndex { $0.name == String(cString: name) }
+      let wish = getenv("NANOGRAD_ISA").map { String(cString: $0) }
+      let level = Swift.min(
+        Int(ngp_instruction_level()),
+        wish.flatMap { ["baseline", "avx2", "avx512"].firstIndex(of: $0) } ?? 2)
+      // Only the table that is used is made: making one runs its instructions.
+      switch level {
+      case 2: return NanogradKernelsAVX512.kernels
+      case 1: return NanogradKernelsAVX2.kernels
+      default: return NanogradKernels.kernels
       }
-      return tables[Swift.min(wish ?? level, level)]
     #else
       return NanogradKernels.kernels
     #endif

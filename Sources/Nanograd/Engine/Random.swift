@@ -1,11 +1,12 @@
-//  Random numbers that are the same on every machine: a counter-based generator, and only operations
-//  that IEEE 754 defines to the last bit.
+//  Random numbers that are the same on every machine: a counter-based generator, and only
+//  operations that IEEE 754 defines to the last bit.
 
 /// A generator of random numbers, whose state is a seed and a count.
 ///
-/// Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011) turns each
-/// count into a block of two 64-bit words. Filling a tensor starts at a fresh block and takes one word
-/// for each element, whatever the dtype: float32 numbers are those of float64 with fewer bits.
+/// Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011) turns
+/// each count into a block of two 64-bit words. Filling a tensor starts at a fresh block and takes
+/// one word for each element, whatever the dtype: float32 numbers are those of float64 with fewer
+/// bits.
 public struct Random: Sendable, Equatable {
   public let seed: UInt64
   /// The number of blocks used up. A generator made with both numbers goes on from there.
@@ -74,8 +75,8 @@ public struct Random: Sendable, Equatable {
       return block[0]
     }
     for last in stride(from: count - 1, to: 0, by: -1) {
-      // Lemire, "Fast random integer generation in an interval" (2019): the high half of a product is
-      // uniform once those low halves are refused of which there is one too many.
+      // Lemire, "Fast random integer generation in an interval" (2019): the high half of a product
+      // is uniform once those low halves are refused of which there is one too many.
       let bound = UInt64(last) + 1
       var product = word(&self).multipliedFullWidth(by: bound)
       if product.low < bound {
@@ -168,7 +169,8 @@ extension Tensor {
     }
   }
 
-  /// A Variable whose memory is had before anything is drawn: a failure leaves the generator as it was.
+  /// A Variable whose memory is had before anything is drawn: a failure leaves the generator as it
+  /// was.
   @inline(__always)
   private static func made(
     _ dtype: DType, _ dimensions: [Int], _ tag: String?, _ function: String, _ fill: (Value) -> Void

@@ -9,6 +9,8 @@ final class Value: @unchecked Sendable {
   /// Aligned to 64 bytes.
   let pointer: UnsafeMutableRawPointer
   let bytes: Int
+  /// Whether the memory is this object's to free.
+  private let isOwner: Bool
 
   /// Bytes of data alive in the process.
   static let live = Atomic<Int>(0)
@@ -24,7 +26,15 @@ final class Value: @unchecked Sendable {
     }
     pointer = address
     self.bytes = bytes
+    isOwner = true
     Value.live.wrappingAdd(bytes, ordering: .relaxed)
+  }
+
+  /// Memory that belongs to somebody else, for as long as that is there.
+  init(borrowing pointer: UnsafeMutableRawPointer, bytes: Int) {
+    self.pointer = pointer
+    self.bytes = bytes
+    isOwner = false
   }
 
   /// A copy of some bytes.
@@ -34,6 +44,7 @@ final class Value: @unchecked Sendable {
   }
 
   deinit {
+    guard isOwner else { return }
     free(pointer)
     Value.live.wrappingSubtract(bytes, ordering: .relaxed)
   }

@@ -22,12 +22,13 @@ enum Workers {
     getenv("NANOGRAD_THREADS").flatMap { Int(String(cString: $0)) }
       .flatMap { (1...1024).contains($0) ? $0 : nil } ?? Swift.min(Int(ngp_processors()), 1024))
 
-  /// Calls `task` for 0 ..< count, each once, on this thread and on workers; returns when all are done.
+  /// Calls `task` for 0 ..< count, each once, on this thread and on workers; returns when all are done. A
+  /// task also learns which thread it is on: 0 for the caller, up to one less than `limit` for others.
   /// Loops from several threads at once take turns at the workers: who finds them taken runs alone.
-  static func run(_ count: Int, _ task: (Int) -> Void) {
+  static func run(_ count: Int, _ task: (_ i: Int, _ thread: Int) -> Void) {
     let helpers = Swift.min(limit.load(ordering: .relaxed), count) - 1
     guard helpers > 0, let pool = Pool.acquire(helpers) else {
-      for i in 0..<count { task(i) }
+      for i in 0..<count { task(i, 0) }
       return
     }
     withoutActuallyEscaping(task) { pool.run(count, helpers, $0) }
@@ -46,7 +47,7 @@ private final class Pool: @unchecked Sendable {
   private let epoch = Word()
   private let sleepers = Atomic<Int>(0)
   /// The loop being shared. Written before `gate` opens, read by who passed it.
-  private var task: ((Int) -> Void)?
+  private var task: ((Int, Int) -> Void)?
   private var count = 0
   private let next = Atomic<Int>(0)
   /// Twice the number of workers inside the loop, and 1 while more may enter.
@@ -101,7 +102,7 @@ private final class Pool: @unchecked Sendable {
   }
 
   /// Shares a loop; to be called by whoever has the pool in use.
-  func run(_ count: Int, _ helpers: Int, _ task: @escaping (Int) -> Void) {
+  func run(_ count: Int, _ helpers: Int, _ task: @escaping (Int, Int) -> Void) {
     self.task = task
     self.count = count
     next.store(0, ordering: .relaxed)
@@ -110,7 +111,7 @@ private final class Pool: @unchecked Sendable {
     epoch.advance()
     if sleepers.load(ordering: .sequentiallyConsistent) > 0 { epoch.wake(helpers) }
 
-    claim()
+    claim(as: 0)
     // Nobody enters from here on; who is inside finishes its last task.
     var seen = finished.value
     if gate.wrappingSubtract(1, ordering: .acquiringAndReleasing).newValue != 0 {
@@ -125,12 +126,12 @@ private final class Pool: @unchecked Sendable {
   }
 
   /// Takes tasks until none is left.
-  private func claim() {
+  private func claim(as thread: Int) {
     guard let task else { return }
     while true {
       let i = next.wrappingAdd(1, ordering: .relaxed).oldValue
       guard i < count else { return }
-      task(i)
+      task(i, thread)
     }
   }
 
@@ -166,7 +167,8 @@ private final class Pool: @unchecked Sendable {
       if exchanged { break }
       state = original
     }
-    if places.wrappingSubtract(1, ordering: .relaxed).newValue >= 0 { claim() }
+    let place = places.wrappingSubtract(1, ordering: .relaxed).newValue
+    if place >= 0 { claim(as: place + 1) }
     if gate.wrappingSubtract(2, ordering: .acquiringAndReleasing).newValue == 0 {
       finished.advance()
       finished.wake(1)

@@ -85,7 +85,7 @@ public func logSumExp(_ a: Tensor, axes: [Int]? = nil, keep: Bool = false) throw
   let set = try Axes(axes, of: a.shape)
   let largest = try stopGradient(reduction(.max, a, set, keep: true))
   // An infinite largest is not subtracted: ∞ - ∞ would be NaN.
-  let finite = try less(abs(largest), Tensor(constant: .infinity, a.dtype))
+  let finite = try equal(largest - largest, a.number(0))
   let shift = try select(finite, largest, Tensor(constant: 0, a.dtype))
   let kept = try shift + log(reduction(.sum, exp(a - shift), set, keep: true))
   let result = try keep ? kept : reshape(kept, to: set.reduce(a.shape, keep: false))

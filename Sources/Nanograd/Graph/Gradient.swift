@@ -58,7 +58,7 @@ public func gradients(
       .dtype, "\(y.dtype) carries no gradient, expected float32 or float64", function: "gradients")
   }
   var paths = TensorMap<Bool>()
-  for target in targets { paths[target] = true }
+  for target in targets where target.dtype.isFloat { paths[target] = true }
   let nodes = order([y])
   for node in nodes where node.carriesGradient {
     for i in 0..<node.operands.count where paths[node[i]] != nil { paths[node] = true }

@@ -107,7 +107,8 @@ public enum Operator: UInt8, CaseIterable, Sendable {
           // 0 where the base is not positive; the inner choice keeps the logarithm finite there,
           // which a second derivative needs.
           let positive = try greater(y[0], y.number(0))
-          return try g * y * Nanograd.log(Nanograd.select(positive, y[0], y.number(1)))
+          return try Nanograd.select(positive, g * y, y.number(0))
+            * Nanograd.log(Nanograd.select(positive, y[0], y.number(1)))
         })
     case .maximum, .minimum:
       Definition(

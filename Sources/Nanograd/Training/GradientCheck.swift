@@ -1,8 +1,8 @@
 //  Gradients against quotients of differences.
 
 /// The largest |gradient - quotient| / max(1, |gradient|, |quotient|) over every element w of every
-/// Parameter that a loss of one element depends on, the quotient being the central difference
-/// (f(w + h) - f(w - h)) / 2h with h = `step` · max(1, |w|); NaN if any is. Meant for float64 and a step
+/// Parameter that a loss of one element depends on, the quotient being the central difference (f(w
+/// + h) - f(w - h)) / 2h with h = `step` · max(1, |w|); NaN if any is. Meant for float64 and a step
 /// near 1e-5. Parameters are changed meanwhile and end as they were; accumulated gradients stay.
 public func checkGradients(of loss: Tensor, step: Double = 1e-5) throws -> Double {
   guard loss.size == 1 else {
@@ -19,7 +19,8 @@ public func checkGradients(of loss: Tensor, step: Double = 1e-5) throws -> Doubl
   var worst = 0.0
   for (parameter, gradient) in zip(parameters, expected) {
     let values = try gradient.evaluated()
-    let error = try parameter.dtype == .float32
+    let error =
+      try parameter.dtype == .float32
       ? largestError(loss, parameter, step, values.elements(Float.self))
       : largestError(loss, parameter, step, values.elements(Double.self))
     worst = worse(worst, error)
@@ -35,8 +36,8 @@ private func largestError<T: FloatElement>(
   defer { leaf.replace(original) }
   let values = try parameter.evaluated()
 
-  /// The loss with one element moved, and where rounding put that element. The values are copied each
-  /// time: others may hold on to what a computation has seen.
+  /// The loss with one element moved, and where rounding put that element. The values are copied
+  /// each time: others may hold on to what a computation has seen.
   func lossMoving(_ i: Int, by h: Double) throws -> (loss: Double, at: Double) {
     let moved = try Value(copying: values.pointer, bytes: parameter.bytes)
     let element = T.converting(values.elements(T.self)[i].asDouble + h)

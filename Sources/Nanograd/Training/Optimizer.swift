@@ -1,7 +1,7 @@
 //  Parameters, what one step does to them, and when.
 
-/// Updates Parameters from their accumulated gradients g. Settings are applied in this order: clipping
-/// by value, clipping by norm, weight decay, the update.
+/// Updates Parameters from their accumulated gradients g. Settings are applied in this order:
+/// clipping by value, clipping by norm, weight decay, the update.
 ///
 /// The thread rule of tensors holds for an optimizer together with its Parameters.
 public final class Optimizer: @unchecked Sendable {
@@ -9,10 +9,12 @@ public final class Optimizer: @unchecked Sendable {
   public enum Kind: Sendable {
     /// Stochastic gradient descent: w -= rate·g.
     case sgd
-    /// Adam (Kingma and Ba, 2015), with weight decay added to the gradient: m = beta1·m + (1-beta1)·g,
-    /// v = beta2·v + (1-beta2)·g², w -= rate·m̂/(√v̂ + ε) with m̂ = m/(1 - beta1ᵗ), v̂ = v/(1 - beta2ᵗ).
+    /// Adam (Kingma and Ba, 2015), with weight decay added to the gradient: m = beta1·m +
+    /// (1-beta1)·g, v = beta2·v + (1-beta2)·g², w -= rate·m̂/(√v̂ + ε) with m̂ = m/(1 - beta1ᵗ), v̂
+    /// = v/(1 - beta2ᵗ).
     case adam
-    /// AdamW (Loshchilov and Hutter, 2019): weight decay is apart from the gradient, w -= rate·decay·w.
+    /// AdamW (Loshchilov and Hutter, 2019): weight decay is apart from the gradient, w -=
+    /// rate·decay·w.
     case adamW
   }
 
@@ -100,8 +102,8 @@ public final class Optimizer: @unchecked Sendable {
     settings.weightDecay = decay
   }
 
-  /// Scales all gradients by max/‖g‖ where ‖g‖, the norm over all Parameters together, exceeds `max`;
-  /// 0 for no clipping.
+  /// Scales all gradients by max/‖g‖ where ‖g‖, the norm over all Parameters together, exceeds
+  /// `max`; 0 for no clipping.
   public func setClipNorm(_ max: Double) throws {
     try requireNotNegative(max, "max", "set_clip_norm")
     settings.clipNorm = max
@@ -118,8 +120,8 @@ public final class Optimizer: @unchecked Sendable {
   /// The rate that the next step will use.
   public var rate: Double { schedule.rate(at: steps - scheduleStart) }
 
-  /// Updates every Parameter that has a gradient since `zeroGrad`, and counts a step. Gradients stay as
-  /// they are. On failure nothing is updated.
+  /// Updates every Parameter that has a gradient since `zeroGrad`, and counts a step. Gradients
+  /// stay as they are. On failure nothing is updated.
   public func step() throws {
     let rate = rate
     guard rate.isFinite else {
@@ -150,7 +152,8 @@ public final class Optimizer: @unchecked Sendable {
   private func requireKind(_ holds: Bool, _ function: String) throws {
     guard !holds else { return }
     throw NanogradError(
-      .state, "not a setting of \(kind == .sgd ? "SGD" : "Adam")", function: "optimizer_\(function)")
+      .state, "not a setting of \(kind == .sgd ? "SGD" : "Adam")", function: "optimizer_\(function)"
+    )
   }
 
   private func requireFraction(_ value: Double, _ name: String, _ function: String) throws {

@@ -2,8 +2,8 @@
 
 import Glibc
 
-/// A rate as a function of the step 0, 1, 2, …: exactly `from` at step 0, exactly `to` at step `steps`
-/// and ever after. A plain number is a constant rate without end.
+/// A rate as a function of the step 0, 1, 2, …: exactly `from` at step 0, exactly `to` at step
+/// `steps` and ever after. A plain number is a constant rate without end.
 public struct Schedule: Sendable {
   private let root: Section
 
@@ -38,8 +38,8 @@ public struct Schedule: Sendable {
     try check(steps, from, to, "exponential")
     let ratio = to / from
     try require(
-      ratio > 0 && ratio.isFinite, "from \(from) to \(to), expected one sign, not 0, and a ratio in "
-        + "the range of numbers", "exponential")
+      ratio > 0 && ratio.isFinite,
+      "from \(from) to \(to), expected one sign, not 0, and a finite ratio", "exponential")
     return Schedule(.exponential(from, to), steps: steps)
   }
 
@@ -52,8 +52,8 @@ public struct Schedule: Sendable {
     return Schedule(.stairs(from, factor: factor, interval: interval), steps: nil)
   }
 
-  /// The first for all its steps, then the second from its beginning: at step `steps` of the first, the
-  /// second is at its step 0.
+  /// The first for all its steps, then the second from its beginning: at step `steps` of the first,
+  /// the second is at its step 0.
   public static func chain(_ first: Schedule, _ second: Schedule) throws -> Schedule {
     guard let length = first.steps else {
       throw NanogradError(
@@ -84,7 +84,9 @@ public struct Schedule: Sendable {
       "from \(from) to \(to), expected finite numbers with a finite difference", kind)
   }
 
-  private static func require(_ holds: Bool, _ text: @autoclosure () -> String, _ kind: String) throws {
+  private static func require(
+    _ holds: Bool, _ text: @autoclosure () -> String, _ kind: String
+  ) throws {
     if !holds { throw NanogradError(.argument, text(), function: "schedule_\(kind)") }
   }
 }
@@ -107,7 +109,8 @@ private enum Curve {
   case exponential(Double, Double)
   case stairs(Double, factor: Double, interval: Int)
 
-  /// The rate at a step ≥ 0 of `steps`. The ends are answered without arithmetic, which would round.
+  /// The rate at a step ≥ 0 of `steps`. The ends are answered without arithmetic, which would
+  /// round.
   func rate(at step: Int, of steps: Int?) -> Double {
     let progress = Double(step) / Double(steps ?? .max)
     let isOver = step >= steps ?? .max

@@ -26,8 +26,8 @@ final class Slot {
   }
 }
 
-/// The update of some Parameters: new values as tensors over the present ones. It is built once and run
-/// at every step until the settings change, or which Parameters have gradients.
+/// The update of some Parameters: new values as tensors over the present ones. It is built once and
+/// run at every step until the settings change, or which Parameters have gradients.
 struct Update {
   private let slots: [Slot]
   private let settings: Optimizer.Settings
@@ -51,8 +51,8 @@ struct Update {
       && zip(slots, self.slots).allSatisfy { $0 === $1 }
   }
 
-  /// Computes everything in one pass and only then replaces anything, so that a failure changes nothing.
-  /// The result is the norm of the gradients, where that is computed.
+  /// Computes everything in one pass and only then replaces anything, so that a failure changes
+  /// nothing. The result is the norm of the gradients, where that is computed.
   func run(rate: Double) throws -> Double? {
     for scalar in scalars { try scalar.write(rate: rate, settings) }
     let roots = results.map(\.tensor) + (norm.map { [$0] } ?? [])

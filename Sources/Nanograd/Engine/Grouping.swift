@@ -1,0 +1,150 @@
+//  Which products run together. In a recurrence, x_t·W for every t needs no state and is one pass over
+//  W; only h·U has to wait its turn. And a B that serves many rows is packed into panels, once.
+
+extension Lowering {
+  /// The most products for which the work below is done: it looks at every step for every B.
+  private static var mostProducts: Int { 4096 }
+
+  /// Splits sums into products that share their B with independent others, which become one contraction,
+  /// and those that wait for each other.
+  mutating func groupProducts() throws {
+    let shared = independentFactors()
+    guard !shared.isEmpty else { return }
+    var groups: [GroupKey: Int] = [:]
+    var grouped: [Step] = []
+    for s in steps.indices {
+      guard case .contraction(var contraction) = steps[s].work else { continue }
+      var block = contraction.blocks[0]
+      let early = block.products.filter { shared.contains($0.b) }
+        .sorted { ($0.b.buffer, $0.b.offset) < ($1.b.buffer, $1.b.offset) }
+      guard !early.isEmpty else { continue }
+      let late = block.products.filter { !shared.contains($0.b) }
+      // What is left adds to what the group wrote.
+      var target = block.target
+      if !late.isEmpty {
+        target = try buffer(
+          .step, Shape([contraction.rows, contraction.columns]), contraction.dtype)
+        buffers[block.target].continues = target
+      }
+      let key = GroupKey(rows: contraction.rows, factors: early.map(\.b))
+      let member = Contraction.Block(target: target, accumulates: false, products: early)
+      if let g = groups[key], case .contraction(var group) = grouped[g].work {
+        group.blocks.append(member)
+        grouped[g].work = .contraction(group)
+      } else {
+        groups[key] = grouped.count
+        grouped.append(
+          Step(
+            work: .contraction(
+              Contraction(
+                dtype: contraction.dtype, rows: contraction.rows, columns: contraction.columns,
+                blocks: [member])),
+            rows: contraction.rows, reads: [], writes: []))
+      }
+      if late.isEmpty {
+        contraction.blocks = []
+      } else {
+        block = Contraction.Block(target: block.target, accumulates: true, products: late)
+        contraction.blocks = [block]
+      }
+      steps[s].work = .contraction(contraction)
+    }
+    steps.removeAll {
+      if case .contraction(let contraction) = $0.work { contraction.blocks.isEmpty } else { false }
+    }
+    steps.append(contentsOf: grouped)
+    refreshContractions()
+  }
+
+  private struct GroupKey: Hashable {
+    let rows: Int
+    let factors: [View]
+  }
+
+  /// The B that serve several products none of which, through its A, waits for another of them.
+  private func independentFactors() -> Set<View> {
+    var products: [View: [(step: Int, a: Int)]] = [:]
+    var producer = [Int](repeating: -1, count: buffers.count)
+    var count = 0
+    for (s, step) in steps.enumerated() {
+      for target in step.writes { producer[target] = s }
+      guard case .contraction(let contraction) = step.work else { continue }
+      for product in contraction.blocks[0].products {
+        products[product.b, default: []].append((s, product.a.buffer))
+        count += 1
+      }
+    }
+    guard count <= Lowering.mostProducts else { return [] }
+    var result: Set<View> = []
+    var reached = [Bool](repeating: false, count: steps.count)
+    for (b, list) in products where list.count > 1 {
+      // Which steps depend on a product with this B.
+      let members = Set(list.map(\.step))
+      for s in list[0].step..<steps.count {
+        reached[s] =
+          members.contains(s)
+          || steps[s].reads.contains { producer[$0.buffer] >= 0 && reached[producer[$0.buffer]] }
+      }
+      if list.allSatisfy({ producer[$0.a] < 0 || !reached[producer[$0.a]] }) { result.insert(b) }
+      for s in list[0].step..<steps.count { reached[s] = false }
+    }
+    return result
+  }
+
+  /// Packs every B that serves enough rows to be worth it.
+  mutating func packFactors() throws {
+    var rows: [View: Int] = [:]
+    for case .contraction(let contraction) in steps.map(\.work) {
+      for block in contraction.blocks {
+        for product in block.products { rows[product.b, default: 0] += contraction.rows }
+      }
+    }
+    var packs: [View: Int] = [:]
+    var added: [Step] = []
+    for s in steps.indices {
+      guard case .contraction(var contraction) = steps[s].work else { continue }
+      for i in contraction.blocks.indices {
+        for j in contraction.blocks[i].products.indices {
+          let product = contraction.blocks[i].products[j]
+          guard contraction.columns >= 16, rows[product.b, default: 0] >= 8 else { continue }
+          if packs[product.b] == nil {
+            let width = (contraction.columns + 15) & ~15
+            let target = try buffer(.step, Shape([product.depth * width]), contraction.dtype)
+            packs[product.b] = target
+            added.append(
+              Step(
+                work: .pack(
+                  product.b, depth: product.depth, columns: contraction.columns,
+                  dtype: contraction.dtype, target: target),
+                rows: nil, reads: [Step.Read(buffer: product.b.buffer, isAligned: false)],
+                writes: [target]))
+          }
+          contraction.blocks[i].products[j].packed = packs[product.b]
+        }
+        // A block runs either way, not both.
+        if !contraction.blocks[i].products.allSatisfy({ $0.packed != nil }) {
+          for j in contraction.blocks[i].products.indices {
+            contraction.blocks[i].products[j].packed = nil
+          }
+        }
+      }
+      steps[s].work = .contraction(contraction)
+    }
+    steps.append(contentsOf: added)
+    refreshContractions()
+  }
+
+  /// Works out anew what contractions read and write.
+  private mutating func refreshContractions() {
+    for s in steps.indices {
+      guard case .contraction(let contraction) = steps[s].work else { continue }
+      steps[s].reads = reads(of: contraction)
+      steps[s].writes = contraction.blocks.map(\.target)
+      for block in contraction.blocks where block.accumulates {
+        if let continued = buffers[block.target].continues {
+          steps[s].reads.append(Step.Read(buffer: continued, isAligned: true))
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,242 @@
+//  A map as it is run: its program over tiles that stay in the first-level cache.
+
+import NanogradKernelTable
+
+
+final class MapLoop<T: FloatElement>: StepLoop {
+  private enum Work {
+    case unary(ScalarKernels<T>.Unary)
+    case binary(ScalarKernels<T>.Binary)
+    case select(ScalarKernels<T>.Select)
+    /// Collects elements that lie apart into a tile.
+    case collect(stride: Int)
+  }
+
+  private struct Operation {
+    let work: Work
+    /// Numbers of sources.
+    var a = 0
+    var b = 0
+    var c = 0
+    var y = 0
+  }
+
+  /// Where a tile comes from or goes to.
+  private struct Source {
+    /// The buffer; nil for a register.
+    let buffer: Int?
+    /// The offset of the view, or the number of the register.
+    let offset: Int
+    /// Elements from one to the next within a tile, 0 or 1 but for sources of `collect`.
+    let step: Int
+    /// Strides of the outer axes.
+    let strides: [Int]
+  }
+
+  private var operations: [Operation] = []
+  private var sources: [Source] = []
+  /// The axes, with those merged that lie in order for every source; the innermost last.
+  private let dimensions: [Int]
+  /// Indices of the first axis to a row.
+  private let rowFactor: Int
+  private let tile: Int
+  private let registers: Int
+  let cost: Double
+  var scratch: Int { (registers * tile + 64) * MemoryLayout<T>.size }
+
+  init(_ map: Map) {
+    let memory =
+      map.inputs.map { ($0.buffer, $0.offset, $0.strides) }
+      + map.instructions.filter(\.isStored).map { instruction in
+        let strides = map.shape.strides
+        return (instruction.output, 0, (0..<map.shape.rank).map { strides[$0] })
+      }
+    let merged = MapLoop.merge(map.shape, memory.map { $0.2 })
+    dimensions = merged.dimensions
+    rowFactor = merged.rowFactor
+    for (entry, strides) in zip(memory, merged.strides) {
+      sources.append(
+        Source(
+          buffer: entry.0, offset: entry.1, step: strides[strides.count - 1],
+          strides: Array(strides.dropLast())))
+    }
+
+    // Registers, given to results in order and taken back after their last use.
+    var lastUse = [Int](repeating: -1, count: map.instructions.count)
+    for (i, instruction) in map.instructions.enumerated() {
+      for case .result(let r) in instruction.operands { lastUse[r] = i }
+    }
+    var registerCount = 0
+    var free: [Int] = []
+    var sourceOfResult = [Int](repeating: 0, count: map.instructions.count)
+    var sourceOfRegister: [Int] = []
+    var collected: [Int: Int] = [:]
+    func register(_ sources: inout [Source]) -> Int {
+      if let r = free.popLast() { return r }
+      sources.append(Source(buffer: nil, offset: registerCount, step: 1, strides: []))
+      sourceOfRegister.append(sources.count - 1)
+      registerCount += 1
+      return registerCount - 1
+    }
+    var stored = map.inputs.count
+    var table = sources
+    for (i, instruction) in map.instructions.enumerated() {
+      var operands: [Int] = []
+      for operand in instruction.operands {
+        switch operand {
+        case .result(let r): operands.append(sourceOfResult[r])
+        case .input(let n):
+          if let source = collected[n] {
+            operands.append(source)
+          } else if table[n].step == 0 || table[n].step == 1 {
+            operands.append(n)
+          } else {
+            let source = sourceOfRegisterAfter(register(&table))
+            operations.append(Operation(work: .collect(stride: table[n].step), a: n, y: source))
+            collected[n] = source
+            operands.append(source)
+          }
+        }
+      }
+      func sourceOfRegisterAfter(_ r: Int) -> Int { sourceOfRegister[r] }
+      let target: Int
+      if instruction.isStored {
+        target = stored
+        stored += 1
+      } else {
+        target = sourceOfRegister[register(&table)]
+      }
+      sourceOfResult[i] = target
+      let work: Work =
+        switch instruction.kind {
+        case .unary(let code): .unary(T.kernels.unary[Int(code.rawValue)])
+        case .binary(let code): .binary(T.kernels.binary[Int(code.rawValue)])
+        case .select: .select(T.kernels.select)
+        }
+      operations.append(
+        Operation(
+          work: work, a: operands[0], b: operands.count > 1 ? operands[1] : 0,
+          c: operands.count > 2 ? operands[2] : 0, y: target))
+      for r in Set(instruction.operands.compactMap({ if case .result(let r) = $0 { r } else { nil } }))
+      where lastUse[r] == i {
+        if let buffer = table[sourceOfResult[r]].buffer {
+          _ = buffer
+        } else {
+          free.append(table[sourceOfResult[r]].offset)
+        }
+      }
+      if !instruction.isStored && lastUse[i] < 0 { free.append(table[target].offset) }
+    }
+    sources = table
+    registers = registerCount
+    // All registers together take half of a first-level cache of 48 KiB.
+    let room = 24 * 1024 / (Swift.max(registerCount, 1) * MemoryLayout<T>.size)
+    tile = Swift.min(Swift.max(room & ~63, 128), 2048)
+    cost = Double(map.shape.size) * (0.3 + 0.06 * Double(map.instructions.count)) + 20
+  }
+
+  /// Merges axes that every source walks with one stride. The first axis keeps the rows.
+  private static func merge(
+    _ shape: Shape, _ strides: [[Int]]
+  ) -> (dimensions: [Int], strides: [[Int]], rowFactor: Int) {
+    var dimensions = [shape.rank > 0 ? shape[0] : 1]
+    var merged = strides.map { [$0.first ?? 0] }
+    var rowFactor = 1
+    for axis in 1..<Swift.max(shape.rank, 1) where shape[axis] != 1 {
+      let last = dimensions.count - 1
+      let isRegular = dimensions[last] == 1
+        || strides.indices.allSatisfy { merged[$0][last] == strides[$0][axis] * shape[axis] }
+      if isRegular {
+        dimensions[last] *= shape[axis]
+        for s in strides.indices { merged[s][last] = strides[s][axis] }
+        if last == 0 { rowFactor *= shape[axis] }
+      } else {
+        dimensions.append(shape[axis])
+        for s in strides.indices { merged[s].append(strides[s][axis]) }
+      }
+    }
+    return (dimensions, merged, rowFactor)
+  }
+
+  func run(_ rows: Range<Int>, _ context: Context, _ scratch: UnsafeMutableRawPointer) {
+    let first = rows.lowerBound * rowFactor..<rows.upperBound * rowFactor
+    guard !first.isEmpty else { return }
+    let count = sources.count
+    withUnsafeTemporaryAllocation(of: UnsafeMutablePointer<T>.self, capacity: 2 * count) { pointers in
+      let base = pointers.baseAddress!
+      let current = base + count
+      let registerMemory = scratch.assumingMemoryBound(to: T.self)
+      for s in 0..<count {
+        let source = sources[s]
+        if let buffer = source.buffer {
+          base[s] = context.pointer(buffer, T.self) + source.offset
+        } else {
+          base[s] = registerMemory + source.offset * tile
+          current[s] = base[s]
+        }
+      }
+      let outer = dimensions.count - 1
+      if outer == 0 {
+        runTiles(first.lowerBound, first.count, base, current)
+        return
+      }
+      withUnsafeTemporaryAllocation(of: Int.self, capacity: outer) { index in
+        for axis in 0..<outer { index[axis] = 0 }
+        index[0] = first.lowerBound
+        move(base, 0, first.lowerBound)
+        while true {
+          runTiles(0, dimensions[outer], base, current)
+          var axis = outer - 1
+          while true {
+            index[axis] += 1
+            move(base, axis, 1)
+            if index[axis] < (axis == 0 ? first.upperBound : dimensions[axis]) { break }
+            if axis == 0 { return }
+            move(base, axis, -dimensions[axis])
+            index[axis] = 0
+            axis -= 1
+          }
+        }
+      }
+    }
+  }
+
+  /// Moves every source along an outer axis.
+  @inline(__always)
+  private func move(
+    _ base: UnsafeMutablePointer<UnsafeMutablePointer<T>>, _ axis: Int, _ distance: Int
+  ) {
+    for s in 0..<sources.count where sources[s].buffer != nil {
+      base[s] += sources[s].strides[axis] * distance
+    }
+  }
+
+  /// Runs the program over a stretch of the innermost axis, tile by tile.
+  private func runTiles(
+    _ start: Int, _ length: Int, _ base: UnsafeMutablePointer<UnsafeMutablePointer<T>>,
+    _ current: UnsafeMutablePointer<UnsafeMutablePointer<T>>
+  ) {
+    var done = 0
+    while done < length {
+      let n = Swift.min(tile, length - done)
+      for s in 0..<sources.count where sources[s].buffer != nil {
+        current[s] = base[s] + (start + done) * sources[s].step
+      }
+      for operation in operations {
+        let y = current[operation.y]
+        let (a, b, c) = (current[operation.a], current[operation.b], current[operation.c])
+        switch operation.work {
+        case .unary(let kernel): kernel(a, y, n)
+        case .binary(let kernel):
+          kernel(a, sources[operation.a].step, b, sources[operation.b].step, y, n)
+        case .select(let kernel):
+          kernel(
+            a, sources[operation.a].step, b, sources[operation.b].step, c,
+            sources[operation.c].step, y, n)
+        case .collect(let stride): for i in 0..<n { y[i] = a[i * stride] }
+        }
+      }
+      done += n
+    }
+  }
+}

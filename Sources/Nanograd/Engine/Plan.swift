@@ -1,0 +1,192 @@
+//  A graph compiled to loops. It knows no leaf: their values are bound to it at every run.
+
+import NanogradKernelTable
+import Synchronization
+
+final class Plan: @unchecked Sendable {
+  /// A chain of loops, to be run over rows cut into blocks.
+  private struct Run {
+    let rows: Int
+    let loops: [any StepLoop]
+    let cost: Double
+    /// Rows that are worth keeping together: whole register tiles of matrix products.
+    let grain: Int
+    /// Whether cutting into more blocks than threads costs little.
+    let isDivisible: Bool
+
+    /// The number of blocks for some threads, and the rows of each.
+    func blocks(_ threads: Int) -> (count: Int, rows: Int) {
+      // Below this a second thread costs more than it brings.
+      guard threads > 1, cost > 20_000, rows > grain else { return (1, rows) }
+      let wish = isDivisible ? 4 * threads : threads
+      let size = ((rows + wish - 1) / wish + grain - 1) / grain * grain
+      return ((rows + size - 1) / size, size)
+    }
+  }
+
+  private let buffers: [Buffer]
+  private let offsets: [Int?]
+  private let arenaSize: Int
+  private let scratchSize: Int
+  private let segments: [[Run]]
+  private let results: [Int]
+  /// Memory from the last run, for the next.
+  private let spare = Mutex<Context?>(nil)
+
+  init(nodes: [Tensor], same: [Int], operands: [[Int]], isInput: [Bool], results: [Int]) throws {
+    func lowered(grouping: Bool) throws -> (Lowering, [Segment])? {
+      var lowering = Lowering(
+        nodes: nodes, same: same, operands: operands, isInput: isInput, results: results)
+      try lowering.run()
+      if grouping { try lowering.groupProducts() }
+      try lowering.packFactors()
+      return Nanograd.segments(lowering.steps, bufferCount: lowering.buffers.count).map { (lowering, $0) }
+    }
+    guard let (lowering, parts) = try lowered(grouping: true) ?? lowered(grouping: false) else {
+      throw NanogradError(.state, "steps wait for each other")
+    }
+    let segments = fused(parts, lowering.buffers)
+    buffers = lowering.buffers
+    (offsets, arenaSize) = placement(segments, buffers)
+    var results = Array(repeating: 0, count: results.count)
+    for (b, buffer) in buffers.enumerated() { if let result = buffer.result { results[result] = b } }
+    self.results = results
+    var runs: [[Run]] = []
+    for segment in segments { runs.append(try segment.map { try Plan.run(of: $0, lowering) }) }
+    self.segments = runs
+    scratchSize = runs.joined().flatMap(\.loops).map(\.scratch).max() ?? 0
+  }
+
+  private static func run(of chain: Chain, _ lowering: Lowering) throws -> Run {
+    var rows = chain.rows ?? 1
+    var contractions = 0
+    var isLight = true
+    let loops: [any StepLoop] = try chain.steps.map { step in
+      switch step.work {
+      case .map(let map):
+        return map.dtype == .float32 ? MapLoop<Float>(map) : MapLoop<Double>(map)
+      case .contraction(let contraction):
+        contractions += 1
+        return contraction.dtype == .float32
+          ? ContractionLoop<Float>(contraction) : ContractionLoop<Double>(contraction)
+      case .pack(let b, let depth, let columns, let dtype, let target):
+        let width =
+          dtype == .float32 ? Float.kernels.panelWidth : Double.kernels.panelWidth
+        rows = (columns + width - 1) / width
+        return dtype == .float32
+          ? PackLoop<Float>(b, depth: depth, columns: columns, target: target)
+          : PackLoop<Double>(b, depth: depth, columns: columns, target: target)
+      case .reduceRuns(let code, let source, let length, let runs, let dtype, let target):
+        return dtype == .float32
+          ? ReduceRunsLoop<Float>(
+            code, source: source, length: length, runs: runs, rows: rows, target: target)
+          : ReduceRunsLoop<Double>(
+            code, source: source, length: length, runs: runs, rows: rows, target: target)
+      case .reduceRows(let code, let source, let length, let columns, let dtype, let target):
+        rows = (columns + ReduceRowsLoop<Float>.stretch - 1) / ReduceRowsLoop<Float>.stretch
+        return dtype == .float32
+          ? ReduceRowsLoop<Float>(
+            code, source: source, length: length, columns: columns, target: target)
+          : ReduceRowsLoop<Double>(
+            code, source: source, length: length, columns: columns, target: target)
+      case .general(let node, let sources, let target):
+        isLight = false
+        return GeneralLoop(
+          try lowering.nodes[node].prototype(),
+          sources: sources.map { ($0, lowering.buffers[$0].bytes) }, target: target)
+      }
+    }
+    return Run(
+      rows: rows, loops: loops, cost: loops.reduce(0) { $0 + $1.cost },
+      grain: contractions > 0 ? 8 : 1, isDivisible: isLight && contractions < 2)
+  }
+
+  /// Computes the results for the values of the inputs.
+  func run(_ input: (_ node: Int) throws -> Value) throws -> [Value] {
+    let threads = numberOfThreads
+    let context = try takeContext(threads)
+    // Inputs are kept alive until the end.
+    var bound: [Value] = []
+    for (b, buffer) in buffers.enumerated() {
+      switch buffer.source {
+      case .input(let node):
+        let value = try input(node)
+        bound.append(value)
+        context.bind(b, value.pointer)
+      case .constant(let value): context.bind(b, value.pointer)
+      case .step: if let offset = offsets[b] { context.bind(b, context.arena.pointer + offset) }
+      }
+    }
+    let values = try results.map { b in
+      let value = try Value(bytes: buffers[b].bytes)
+      context.bind(b, value.pointer)
+      return value
+    }
+    for (b, buffer) in buffers.enumerated() {
+      if let continued = buffer.continues { context.bind(continued, context.memory(b)) }
+    }
+    try withExtendedLifetime(bound) {
+      for segment in segments {
+        run(segment, context)
+        try context.check()
+      }
+    }
+    spare.withLock { $0 = context }
+    return values
+  }
+
+  private func run(_ segment: [Run], _ context: Context) {
+    let cuts = segment.map { $0.blocks(context.threads) }
+    let tasks = cuts.reduce(0) { $0 + $1.count }
+    let cost = segment.reduce(0) { $0 + $1.cost }
+    let work = { (task: Int, thread: Int) in
+      var task = task
+      var chain = 0
+      while task >= cuts[chain].count {
+        task -= cuts[chain].count
+        chain += 1
+      }
+      let run = segment[chain]
+      let rows = task * cuts[chain].rows..<Swift.min((task + 1) * cuts[chain].rows, run.rows)
+      let scratch = context.scratch.pointer + thread * self.scratchSize
+      for loop in run.loops { loop.run(rows, context, scratch) }
+    }
+    if cost < 20_000 {
+      for task in 0..<tasks { work(task, 0) }
+    } else {
+      Workers.run(tasks, work)
+    }
+  }
+
+  /// The memory of the last run, or new memory if that is in use or of another size.
+  private func takeContext(_ threads: Int) throws -> Context {
+    let context = spare.withLock { context in
+      defer { context = nil }
+      return context
+    }
+    if let context, context.threads == threads { return context }
+    return Context(
+      arena: try Value(bytes: arenaSize), scratch: try Value(bytes: scratchSize * threads),
+      buffers: buffers.count, threads: threads)
+  }
+}
+
+extension Tensor {
+  /// This operator over leaves that hold nothing, so that keeping it keeps no graph.
+  func prototype() throws -> Tensor {
+    if operands.count == 0 { return self }
+    let stand = operandList.map {
+      Tensor(
+        leaf: Leaf(tag: "", isParameter: false), dtype: $0.dtype, shape: $0.shape,
+        isParameter: false)
+    }
+    let list: Operands =
+      switch stand.count {
+      case 1: .one(stand[0])
+      case 2: .two(stand[0], stand[1])
+      case 3: .three(stand[0], stand[1], stand[2])
+      default: .many(stand)
+      }
+    return try Tensor(op, list, attributes, dtype: dtype, requested: shape)
+  }
+}

@@ -1,0 +1,223 @@
+//  The other steps as they are run.
+
+import Glibc
+import NanogradKernelTable
+import Synchronization
+
+/// A step as it is run: a loop over rows, any of which may be run on any thread.
+protocol StepLoop: AnyObject {
+  /// About how long all rows take, in nanoseconds.
+  var cost: Double { get }
+  /// Bytes of memory that a thread needs meanwhile.
+  var scratch: Int { get }
+  func run(_ rows: Range<Int>, _ context: Context, _ scratch: UnsafeMutableRawPointer)
+}
+
+/// The memory of one run of a plan.
+final class Context: @unchecked Sendable {
+  let arena: Value
+  /// One stretch per thread.
+  let scratch: Value
+  private let pointers: UnsafeMutablePointer<UnsafeMutableRawPointer>
+  private let failure = Mutex<NanogradError?>(nil)
+  let threads: Int
+
+  init(arena: Value, scratch: Value, buffers: Int, threads: Int) {
+    self.arena = arena
+    self.scratch = scratch
+    self.threads = threads
+    pointers = .allocate(capacity: Swift.max(buffers, 1))
+    pointers.initialize(repeating: arena.pointer, count: Swift.max(buffers, 1))
+  }
+
+  deinit { pointers.deallocate() }
+
+  func bind(_ buffer: Int, _ pointer: UnsafeMutableRawPointer) { pointers[buffer] = pointer }
+  func pointer<T>(_ buffer: Int, _ type: T.Type) -> UnsafeMutablePointer<T> {
+    pointers[buffer].assumingMemoryBound(to: T.self)
+  }
+  func memory(_ buffer: Int) -> UnsafeMutableRawPointer { pointers[buffer] }
+
+  /// Notes what a step could not do; the first error counts.
+  func fail(_ error: any Error) {
+    let known = error as? NanogradError ?? NanogradError(.state, "\(error)")
+    failure.withLock { $0 = $0 ?? known }
+  }
+
+  /// Throws what a step noted.
+  func check() throws {
+    let error = failure.withLock { failure in
+      defer { failure = nil }
+      return failure
+    }
+    if let error { throw error }
+  }
+}
+
+final class ContractionLoop<T: FloatElement>: StepLoop {
+  private let contraction: Contraction
+  private let mostTerms: Int
+  let cost: Double
+  let scratch: Int
+
+  init(_ contraction: Contraction) {
+    self.contraction = contraction
+    let products = contraction.blocks.flatMap(\.products)
+    mostTerms = contraction.blocks.map(\.products.count).max() ?? 0
+    let depth = products.reduce(0) { $0 + $1.depth }
+    cost = 50 + 2e-2 * Double(contraction.rows) * Double(contraction.columns) * Double(depth)
+    let isPacked = products.allSatisfy { $0.packed != nil }
+    scratch = isPacked ? 0 : T.kernels.matmulWorkspace * MemoryLayout<T>.size
+  }
+
+  func run(_ rows: Range<Int>, _ context: Context, _ scratch: UnsafeMutableRawPointer) {
+    let kernels = T.kernels
+    let columns = contraction.columns
+    withUnsafeTemporaryAllocation(of: ContractionTerm<T>.self, capacity: mostTerms) { terms in
+      let list = terms.baseAddress!
+      for first in stride(from: 0, to: columns, by: kernels.panelWidth) {
+        for block in contraction.blocks where block.products[0].packed != nil {
+          for (i, product) in block.products.enumerated() {
+            let a = context.pointer(product.a.buffer, T.self) + product.a.offset
+            (list + i).initialize(
+              to: ContractionTerm(
+                a: a + rows.lowerBound * product.a.strides[0], rowStride: product.a.strides[0],
+                columnStride: product.a.strides[1],
+                panel: context.pointer(product.packed!, T.self) + first * product.depth,
+                depth: product.depth))
+          }
+          kernels.contract(
+            rows.count, Swift.min(kernels.panelWidth, columns - first), list,
+            block.products.count,
+            context.pointer(block.target, T.self) + rows.lowerBound * columns + first, columns,
+            block.accumulates)
+        }
+      }
+    }
+    for block in contraction.blocks where block.products[0].packed == nil {
+      for (i, product) in block.products.enumerated() {
+        kernels.matmul(
+          rows.count, columns, product.depth,
+          context.pointer(product.a.buffer, T.self) + product.a.offset
+            + rows.lowerBound * product.a.strides[0],
+          product.a.strides[0], product.a.strides[1],
+          context.pointer(product.b.buffer, T.self) + product.b.offset, product.b.strides[0],
+          product.b.strides[1],
+          context.pointer(block.target, T.self) + rows.lowerBound * columns, columns,
+          block.accumulates || i > 0, scratch.assumingMemoryBound(to: T.self))
+      }
+    }
+  }
+}
+
+/// A row is a panel.
+final class PackLoop<T: FloatElement>: StepLoop {
+  private let b: View
+  private let depth: Int
+  private let columns: Int
+  private let target: Int
+  let cost: Double
+  let scratch = 0
+
+  init(_ b: View, depth: Int, columns: Int, target: Int) {
+    self.b = b
+    self.depth = depth
+    self.columns = columns
+    self.target = target
+    cost = 50 + 0.2 * Double(depth) * Double(columns)
+  }
+
+  func run(_ panels: Range<Int>, _ context: Context, _ scratch: UnsafeMutableRawPointer) {
+    let width = T.kernels.panelWidth
+    for panel in panels {
+      let first = panel * width
+      T.kernels.pack(
+        context.pointer(b.buffer, T.self) + b.offset + first * b.strides[1], b.strides[0],
+        b.strides[1], depth, Swift.min(width, columns - first),
+        context.pointer(target, T.self) + first * depth)
+    }
+  }
+}
+
+final class ReduceRunsLoop<T: FloatElement>: StepLoop {
+  private let kernel: ScalarKernels<T>.Reduce
+  private let source: Int
+  private let length: Int
+  private let runs: Int
+  private let target: Int
+  let cost: Double
+  let scratch = 0
+
+  init(_ code: ReductionCode, source: Int, length: Int, runs: Int, rows: Int, target: Int) {
+    kernel = T.kernels.reduce[Int(code.rawValue)]
+    self.source = source
+    self.length = length
+    self.runs = runs
+    self.target = target
+    cost = 20 + 0.15 * Double(rows * runs * length)
+  }
+
+  func run(_ rows: Range<Int>, _ context: Context, _ scratch: UnsafeMutableRawPointer) {
+    let x = context.pointer(source, T.self)
+    let y = context.pointer(target, T.self)
+    for i in rows.lowerBound * runs..<rows.upperBound * runs { y[i] = kernel(x + i * length, length) }
+  }
+}
+
+/// A row is a stretch of columns.
+final class ReduceRowsLoop<T: FloatElement>: StepLoop {
+  static var stretch: Int { 256 }
+  private let kernel: ScalarKernels<T>.Binary
+  private let source: Int
+  private let length: Int
+  private let columns: Int
+  private let target: Int
+  let cost: Double
+  let scratch = 0
+
+  init(_ code: ReductionCode, source: Int, length: Int, columns: Int, target: Int) {
+    kernel = T.kernels.binary[Int(code.pairwise.rawValue)]
+    self.source = source
+    self.length = length
+    self.columns = columns
+    self.target = target
+    cost = 20 + 0.15 * Double(length * columns)
+  }
+
+  func run(_ stretches: Range<Int>, _ context: Context, _ scratch: UnsafeMutableRawPointer) {
+    let first = stretches.lowerBound * Self.stretch
+    let count = Swift.min(stretches.upperBound * Self.stretch, columns) - first
+    let x = context.pointer(source, T.self) + first
+    let y = context.pointer(target, T.self) + first
+    y.update(from: x, count: count)
+    for row in 1..<Swift.max(length, 1) { kernel(y, 1, x + row * columns, 1, y, count) }
+  }
+}
+
+/// An operator that the plain evaluator computes.
+final class GeneralLoop: StepLoop {
+  private let node: Tensor
+  private let sources: [(buffer: Int, bytes: Int)]
+  private let target: Int
+  let cost: Double
+  let scratch = 0
+
+  init(_ node: Tensor, sources: [(buffer: Int, bytes: Int)], target: Int) {
+    self.node = node
+    self.sources = sources
+    self.target = target
+    cost = 100 + Double(node.bytes + sources.reduce(0) { $0 + $1.bytes })
+  }
+
+  func run(_ rows: Range<Int>, _ context: Context, _ scratch: UnsafeMutableRawPointer) {
+    do {
+      let value = try node.compute(
+        sources.map { Value(borrowing: context.memory($0.buffer), bytes: $0.bytes) })
+      context.memory(target).copyMemory(from: value.pointer, byteCount: node.bytes)
+    } catch let error as NanogradError {
+      context.fail(error.found(by: node.op.definition.name))
+    } catch {
+      context.fail(error)
+    }
+  }
+}

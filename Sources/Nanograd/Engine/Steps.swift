@@ -1,0 +1,134 @@
+//  What a graph is compiled to: steps that read and write buffers, row by row.
+
+import NanogradKernelTable
+
+/// Memory that steps write or leaves bring. A producer writes row after row: row i of `rows` is elements
+/// i·rowSize ..< (i + 1)·rowSize.
+struct Buffer {
+  enum Source {
+    /// A leaf, or a value that was computed before: bound anew at every run.
+    case input(Int)
+    /// The same at every run.
+    case constant(Value)
+    /// Written by a step.
+    case step
+  }
+
+  let source: Source
+  /// Bytes of an element.
+  let elementSize: Int
+  let size: Int
+  let rows: Int
+  /// The buffer whose memory this one takes over, having added to it.
+  var continues: Int?
+  /// The number of the result, if somebody asked for it.
+  var result: Int?
+
+  var rowSize: Int { rows > 0 ? size / rows : 0 }
+  var bytes: Int { size * elementSize }
+}
+
+/// A buffer read through strides: how movements of data are done without moving any.
+struct View: Hashable {
+  var buffer: Int
+  var offset = 0
+  var strides: [Int]
+
+  /// Whether row i of this view is in row i of its buffer, for a view of that shape.
+  func isAligned(_ shape: Shape, rows: Int, rowSize: Int) -> Bool {
+    guard shape.rank > 0, shape[0] == rows, strides[0] == rowSize || rows == 1, offset >= 0 else {
+      return false
+    }
+    var last = offset
+    for axis in 1..<Swift.max(shape.rank, 1) {
+      guard strides[axis] >= 0 else { return false }
+      last += Swift.max(shape[axis] - 1, 0) * strides[axis]
+    }
+    return last < rowSize
+  }
+}
+
+/// Elementwise work: a program of loops over tiles. The result of instruction i is register i until
+/// registers are assigned.
+struct Map {
+  enum Kind: Hashable {
+    case unary(UnaryCode)
+    case binary(BinaryCode)
+    case select
+  }
+
+  enum Operand {
+    /// The result of an earlier instruction.
+    case result(Int)
+    /// Input i of the map.
+    case input(Int)
+  }
+
+  struct Instruction {
+    let kind: Kind
+    var operands: [Operand]
+    /// The buffer that the result goes to.
+    var output: Int
+    /// Whether it is stored there: some other step reads it.
+    var isStored = true
+    /// The register that it is in otherwise.
+    var register = 0
+  }
+
+  let shape: Shape
+  let dtype: DType
+  var inputs: [View]
+  var instructions: [Instruction]
+}
+
+/// A product A·B, rows of A by panels of B.
+struct Product {
+  var a: View
+  var b: View
+  /// A is rows × depth, B is depth × columns; the strides are those of the views' two axes.
+  let depth: Int
+  /// The packed B, or nil where B is read where it is.
+  var packed: Int?
+}
+
+/// C = Σ A·B, or C += Σ A·B, for several C that share every B.
+struct Contraction {
+  struct Block {
+    let target: Int
+    let accumulates: Bool
+    var products: [Product]
+  }
+
+  let dtype: DType
+  let rows: Int
+  let columns: Int
+  var blocks: [Block]
+}
+
+/// A step of a plan.
+struct Step {
+  enum Work {
+    case map(Map)
+    case contraction(Contraction)
+    /// Copies B into panels.
+    case pack(View, depth: Int, columns: Int, dtype: DType, target: Int)
+    /// Reduces runs of `length` elements, `runs` to a row.
+    case reduceRuns(ReductionCode, source: Int, length: Int, runs: Int, dtype: DType, target: Int)
+    /// Reduces `length` rows of `columns` elements to one.
+    case reduceRows(ReductionCode, source: Int, length: Int, columns: Int, dtype: DType, target: Int)
+    /// Any other operator, by the plain evaluator, on dense operands.
+    case general(Int, sources: [Int], target: Int)
+  }
+
+  /// A buffer that is read; `isAligned` if row i of the step needs only row i of it.
+  struct Read {
+    let buffer: Int
+    let isAligned: Bool
+  }
+
+  var work: Work
+  /// Steps of equal rows can run one after the other on the same rows. Nil: a loop of its own.
+  let rows: Int?
+  var reads: [Read]
+  var writes: [Int]
+}

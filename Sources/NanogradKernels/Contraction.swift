@@ -1,0 +1,114 @@
+//  Sums of matrix products with packed right operands: the inner part of a contraction, one panel of
+//  C wide. An element is one chain of multiply-adds, over the products in order.
+
+import NanogradKernelTable
+
+/// The kernel of `ScalarKernels.contract`.
+func contraction<V: Lanes>(_: V.Type) -> ScalarKernels<V.Scalar>.Contract {
+  { rows, columns, terms, count, c, strideC, accumulate in
+    let width = (columns &+ V.count &- 1) / V.count
+    var row = 0
+    while row < rows {
+      let height = min(TileShape.height, rows &- row)
+      let panel = ContractedPanel(
+        terms: terms, count: count, row: row, panelStride: width &* V.count,
+        c: c + row &* strideC, strideC: strideC, columns: columns, accumulate: accumulate)
+      panel.run(V.self, height: height, width: width)
+      row &+= height
+    }
+  }
+}
+
+/// The kernel of `ScalarKernels.pack`.
+func packing<V: Lanes>(_: V.Type) -> ScalarKernels<V.Scalar>.Pack {
+  { b, rowStride, columnStride, depth, columns, packed in
+    let stride = (columns &+ V.count &- 1) / V.count &* V.count
+    if rowStride == 1 && columnStride != 1 {
+      if columns < stride {
+        for p in 0..<depth {
+          for j in columns..<stride { packed[p &* stride &+ j] = 0 }
+        }
+      }
+      transpose(b, columnStride, columns, depth, packed, stride)
+    } else if columnStride == 1 {
+      for p in 0..<depth {
+        let (source, target) = (b + p &* rowStride, packed + p &* stride)
+        var j = 0
+        while j &+ V.count <= columns {
+          V.load(source + j).store(target + j)
+          j &+= V.count
+        }
+        if j < columns { V.load(source + j, first: columns &- j).store(target + j) }
+      }
+    } else {
+      for p in 0..<depth {
+        for j in 0..<columns {
+          packed[p &* stride &+ j] = b[p &* rowStride &+ j &* columnStride]
+        }
+        for j in columns..<stride { packed[p &* stride &+ j] = 0 }
+      }
+    }
+  }
+}
+
+/// A tile of C with the products that it is the sum of.
+private struct ContractedPanel<Scalar> {
+  let terms: UnsafePointer<ContractionTerm<Scalar>>
+  let count: Int
+  /// The tile's first row, in A.
+  let row: Int
+  let panelStride: Int
+  let c: UnsafeMutablePointer<Scalar>
+  let strideC: Int
+  let columns: Int
+  let accumulate: Bool
+
+  @inline(__always)
+  func run<T: Tile>(_: T.Type) where T.Row.Element.Scalar == Scalar {
+    var tile = accumulate ? T.load(c, strideC, columns: columns) : T.zero
+    for t in 0..<count {
+      let term = terms[t]
+      let (rowStride, columnStride) = (term.rowStride, term.columnStride)
+      var a = term.a + row &* rowStride
+      var b = term.panel
+      for _ in 0..<term.depth {
+        tile.add(a, rowStride, times: T.Row.load(b))
+        a += columnStride
+        b += panelStride
+      }
+    }
+    tile.store(c, strideC, columns: columns, accumulate: false)
+  }
+
+  @inline(__always)
+  func run<R: TileRow>(_: R.Type, height: Int) where R.Element.Scalar == Scalar {
+    switch height {
+    case 1: run(Rows1<R>.self)
+    case 2: run(Rows2<R>.self)
+    #if !(NANOGRAD_BASELINE && arch(x86_64))
+      case 3: run(Rows3<R>.self)
+      case 4: run(Rows4<R>.self)
+      case 5: run(Rows5<R>.self)
+      case 6: run(Rows6<R>.self)
+      #if NANOGRAD_AVX512
+        case 7: run(Rows7<R>.self)
+        case 8: run(Rows8<R>.self)
+      #endif
+    #endif
+    default: break
+    }
+  }
+
+  @inline(never)
+  func run<V: Lanes>(_: V.Type, height: Int, width: Int) where V.Scalar == Scalar {
+    #if NANOGRAD_AVX512
+      switch width {
+      case 1: run(Single<V>.self, height: height)
+      case 2: run(Wider<Single<V>>.self, height: height)
+      default: run(Wider<Wider<Single<V>>>.self, height: height)
+      }
+    #else
+      run(Single<V>.self, height: height)
+    #endif
+  }
+}
