@@ -21,6 +21,9 @@ func kernels(_ name: String, march: [String] = [], define: String) -> Target {
     ])
 }
 
+/// No check at run time that accesses do not overlap: it would trap, which the library never does.
+let library: [SwiftSetting] = [.unsafeFlags(["-enforce-exclusivity=unchecked"])]
+
 let package = Package(
   name: "nanograd",
   products: [
@@ -42,8 +45,9 @@ let package = Package(
       dependencies: [
         "CPlatform", "NanogradKernelTable", "NanogradKernels", "NanogradKernelsAVX2",
         "NanogradKernelsAVX512",
-      ]),
-    .target(name: "NanogradC", dependencies: ["Nanograd", "CNanograd", "CPlatform"]),
+      ], swiftSettings: library),
+    .target(name: "NanogradC", dependencies: ["Nanograd", "CNanograd", "CPlatform"],
+      swiftSettings: library),
     .testTarget(
       name: "KernelTests",
       dependencies: [

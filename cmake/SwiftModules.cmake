@@ -19,7 +19,7 @@ file(MAKE_DIRECTORY ${_modules})
 
 # What Package.swift asks of every module.
 set(_swift_flags
-  -swift-version 6 -package-name nanograd -parse-as-library -wmo
+  -swift-version 6 -package-name nanograd -parse-as-library -wmo -enforce-exclusivity=unchecked
   -module-cache-path ${_modules}/cache -I ${_modules}
   $<IF:$<CONFIG:Debug>,-Onone,-O> $<$<NOT:$<CONFIG:Release>>:-gline-tables-only>)
 

@@ -22,3 +22,11 @@ add_test(NAME library COMMAND scripts/check-library.sh $<TARGET_FILE:nanograd>
 add_test(NAME install COMMAND scripts/check-install.sh ${CMAKE_CURRENT_BINARY_DIR}
   WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
 set_tests_properties(header library install PROPERTIES TIMEOUT 120)
+
+# The pages show an example; the first run builds the Swift package, which takes its time.
+if(NANOGRAD_BUILD_EXAMPLES)
+  add_test(NAME docs COMMAND scripts/check-docs.sh ${CMAKE_CURRENT_BINARY_DIR}
+    WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
+  set_tests_properties(docs PROPERTIES TIMEOUT 1200)
+  set_tests_properties(install docs PROPERTIES RESOURCE_LOCK install_manifest)
+endif()

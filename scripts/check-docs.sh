@@ -12,7 +12,7 @@
 # A block of `text` after one that was run is what it has to print. On a page with any mark, each
 # block of C, Swift, CMake or shell needs one. Functions and links of ours that a page names must
 # exist. Commands run in a folder of links to the project, so that nothing of it is changed; it stays
-# in BUILD-FOLDER/docs for the next time, because building the Swift package anew takes minutes.
+# in BUILD-FOLDER/docs for the next time, because building the Swift package anew takes a minute or more.
 
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 

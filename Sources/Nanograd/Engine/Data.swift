@@ -47,7 +47,7 @@ extension Tensor {
     let leaf = try ownLeaf("assign")
     guard value.shape == shape, value.dtype == dtype else {
       throw NanogradError(
-        .shape, "a value of \(value.dtype) \(value.shape) for a leaf of \(dtype) \(shape), expected "
+        value.dtype == dtype ? .shape : .dtype, "a value of \(value.dtype) \(value.shape) for a leaf of \(dtype) \(shape), expected "
           + "the same dtype and shape", function: "assign")
     }
     leaf.replace(try value.evaluated())

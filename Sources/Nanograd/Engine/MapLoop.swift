@@ -35,6 +35,8 @@ final class MapLoop<T: FloatElement>: StepLoop {
 
   private var operations: [Operation] = []
   private var sources: [Source] = []
+  /// Inputs and stored results, which come first among the sources; registers follow.
+  private var memorySources: Int
   /// The axes, with those merged that lie in order for every source; the innermost last.
   private let dimensions: [Int]
   /// Indices of the first axis to a row.
@@ -44,6 +46,19 @@ final class MapLoop<T: FloatElement>: StepLoop {
   let cost: Double
   var scratch: Int { (registers * tile + 64) * MemoryLayout<T>.size }
 
+  /// What the inner loops read of `sources` and `operations`, where reading costs no reference counting.
+  private let steps: UnsafeMutablePointer<Int>
+  private let strides: UnsafeMutablePointer<Int>
+  private let program: UnsafeMutablePointer<Operation>
+  private let length: Int
+
+  deinit {
+    steps.deallocate()
+    strides.deallocate()
+    program.deinitialize(count: length)
+    program.deallocate()
+  }
+
   init(_ map: Map) {
     let memory =
       map.inputs.map { ($0.buffer, $0.offset, $0.strides) }
@@ -51,6 +66,7 @@ final class MapLoop<T: FloatElement>: StepLoop {
         let strides = map.shape.strides
         return (instruction.output, 0, (0..<map.shape.rank).map { strides[$0] })
       }
+    memorySources = memory.count
     let merged = MapLoop.merge(map.shape, memory.map { $0.2 })
     dimensions = merged.dimensions
     rowFactor = merged.rowFactor
@@ -128,6 +144,16 @@ final class MapLoop<T: FloatElement>: StepLoop {
       if !instruction.isStored && lastUse[i] < 0 { free.append(table[target].offset) }
     }
     sources = table
+    steps = .allocate(capacity: table.count + 1)
+    for (i, source) in table.enumerated() { steps[i] = source.step }
+    let outer = dimensions.count - 1
+    strides = .allocate(capacity: memory.count * outer + 1)
+    for i in 0..<memory.count {
+      for axis in 0..<outer { strides[i * outer + axis] = table[i].strides[axis] }
+    }
+    length = operations.count
+    program = .allocate(capacity: length + 1)
+    program.initialize(from: operations, count: length)
     registers = registerCount
     // All registers together take half of a first-level cache of 48 KiB.
     let room = 24 * 1024 / (Swift.max(registerCount, 1) * MemoryLayout<T>.size)
@@ -206,9 +232,8 @@ final class MapLoop<T: FloatElement>: StepLoop {
   private func move(
     _ base: UnsafeMutablePointer<UnsafeMutablePointer<T>>, _ axis: Int, _ distance: Int
   ) {
-    for s in 0..<sources.count where sources[s].buffer != nil {
-      base[s] += sources[s].strides[axis] * distance
-    }
+    let outer = dimensions.count - 1
+    for s in 0..<memorySources { base[s] += strides[s * outer + axis] * distance }
   }
 
   /// Runs the program over a stretch of the innermost axis, tile by tile.
@@ -219,21 +244,20 @@ final class MapLoop<T: FloatElement>: StepLoop {
     var done = 0
     while done < length {
       let n = Swift.min(tile, length - done)
-      for s in 0..<sources.count where sources[s].buffer != nil {
-        current[s] = base[s] + (start + done) * sources[s].step
-      }
-      for operation in operations {
-        let y = current[operation.y]
-        let (a, b, c) = (current[operation.a], current[operation.b], current[operation.c])
-        switch operation.work {
-        case .unary(let kernel): kernel(a, y, n)
+      for s in 0..<memorySources { current[s] = base[s] + (start + done) * steps[s] }
+      for i in 0..<self.length {
+        let operation = program + i
+        let y = current[operation.pointee.y]
+        let a = operation.pointee.a
+        switch operation.pointee.work {
+        case .unary(let kernel): kernel(current[a], y, n)
         case .binary(let kernel):
-          kernel(a, sources[operation.a].step, b, sources[operation.b].step, y, n)
+          let b = operation.pointee.b
+          kernel(current[a], steps[a], current[b], steps[b], y, n)
         case .select(let kernel):
-          kernel(
-            a, sources[operation.a].step, b, sources[operation.b].step, c,
-            sources[operation.c].step, y, n)
-        case .collect(let stride): for i in 0..<n { y[i] = a[i * stride] }
+          let (b, c) = (operation.pointee.b, operation.pointee.c)
+          kernel(current[a], steps[a], current[b], steps[b], current[c], steps[c], y, n)
+        case .collect(let stride): for i in 0..<n { y[i] = current[a][i * stride] }
         }
       }
       done += n

@@ -17,11 +17,8 @@ final class Value: @unchecked Sendable {
 
   /// Memory for some bytes, not initialised.
   init(bytes: Int) throws {
-    // At least a cache line, so that there is always an address; rounded up so that a vector may be
-    // read past the last element.
-    let room = Swift.max((bytes + 63) & ~63, 64)
-    var address: UnsafeMutableRawPointer?
-    guard posix_memalign(&address, 64, room) == 0, let address else {
+    let room = Value.room(bytes)
+    guard let address = Memory.take(room) else {
       throw NanogradError(.memory, "no memory for \(bytes) bytes of data")
     }
     pointer = address
@@ -29,6 +26,10 @@ final class Value: @unchecked Sendable {
     isOwner = true
     Value.live.wrappingAdd(bytes, ordering: .relaxed)
   }
+
+  /// At least a cache line, so that there is always an address, and whole ones, so that a vector may be read
+  /// past the last element.
+  private static func room(_ bytes: Int) -> Int { Swift.max((bytes + 63) & ~63, 64) }
 
   /// Memory that belongs to somebody else, for as long as that is there.
   init(borrowing pointer: UnsafeMutableRawPointer, bytes: Int) {
@@ -45,7 +46,7 @@ final class Value: @unchecked Sendable {
 
   deinit {
     guard isOwner else { return }
-    free(pointer)
+    Memory.give(pointer, Value.room(bytes))
     Value.live.wrappingSubtract(bytes, ordering: .relaxed)
   }
 
@@ -58,4 +59,43 @@ final class Value: @unchecked Sendable {
 extension Tensor {
   /// Bytes of all elements.
   var bytes: Int { shape.size * dtype.size }
+}
+
+/// Memory that was freed is kept for the next request of its size: a training step asks for the same sizes
+/// again and again, and fresh pages cost more than the arithmetic on them.
+private struct Memory: ~Copyable {
+  private static let shared = Mutex(Memory())
+  /// Pieces below this size are malloc's business.
+  private static let smallest = 4096
+  /// The most bytes kept.
+  private static let capacity = 64 << 20
+
+  private var pieces: [Int: [UnsafeMutableRawPointer]] = [:]
+  private var kept = 0
+
+  static func take(_ room: Int) -> UnsafeMutableRawPointer? {
+    if room >= smallest {
+      // As a number, because what leaves a lock must be free to go anywhere.
+      let piece = shared.withLock { memory -> UInt in
+        guard let piece = memory.pieces[room]?.popLast() else { return 0 }
+        memory.kept -= room
+        return UInt(bitPattern: piece)
+      }
+      if let pointer = UnsafeMutableRawPointer(bitPattern: piece) { return pointer }
+    }
+    var address: UnsafeMutableRawPointer?
+    return posix_memalign(&address, 64, room) == 0 ? address : nil
+  }
+
+  static func give(_ pointer: UnsafeMutableRawPointer, _ room: Int) {
+    let piece = UInt(bitPattern: pointer)
+    let isKept = room >= smallest && shared.withLock { memory in
+      guard memory.kept + room <= capacity else { return false }
+      guard let pointer = UnsafeMutableRawPointer(bitPattern: piece) else { return true }
+      memory.pieces[room, default: []].append(pointer)
+      memory.kept += room
+      return true
+    }
+    if !isKept { free(pointer) }
+  }
 }

@@ -171,24 +171,28 @@ public func binaryCrossEntropy(logits z: Tensor, _ t: Tensor) throws -> Tensor {
 /// For probabilities y over the last axis and targets t of the same shape: -mean over rows of
 /// Σ t·ln(y + ε), ε = 1e-12.
 public func crossEntropy(_ y: Tensor, _ t: Tensor) throws -> Tensor {
+  try requireClasses(y, "cross_entropy")
   try requireEqual(y, t, "cross_entropy")
   return try crossEntropy(-mean(sum(t * log(y + epsilon), axes: [-1])), y, t)
 }
 
 /// The same for logits, without overflow. Gradient in z: (softmax(z)·Σt - t)/rows.
 public func crossEntropy(logits z: Tensor, _ t: Tensor) throws -> Tensor {
+  try requireClasses(z, "cross_entropy_logits")
   try requireEqual(z, t, "cross_entropy_logits")
   return try crossEntropy(-mean(sum(t * logSoftmax(z, axis: -1), axes: [-1])), z, t)
 }
 
 /// The same for probabilities, the targets being class indices. A row whose index is no class contributes 0.
 public func crossEntropy(_ y: Tensor, indices: Tensor) throws -> Tensor {
-  try crossEntropy(log(y + epsilon), at: indices, y, "cross_entropy_indices")
+  try requireClasses(y, "cross_entropy_indices")
+  return try crossEntropy(log(y + epsilon), at: indices, y, "cross_entropy_indices")
 }
 
 /// The same for logits, the targets being class indices. A row whose index is no class contributes 0.
 public func crossEntropy(logits z: Tensor, indices: Tensor) throws -> Tensor {
-  try crossEntropy(
+  try requireClasses(z, "cross_entropy_logits_indices")
+  return try crossEntropy(
     logSoftmax(z, axis: -1), at: indices, z, "cross_entropy_logits_indices")
 }
 
@@ -198,7 +202,7 @@ private func crossEntropy(
   guard y.rank == indices.rank + 1, indices.shape.elementsEqual(y.shape.dropLast()) else {
     throw NanogradError(
       .shape, "indices of shape \(indices.shape) for shape \(y.shape), expected "
-        + (y.rank == 0 ? "a last axis of classes" : "[\(y.shape.dropLast().map(String.init).joined(separator: ", "))]"),
+        + "[\(y.shape.dropLast().map(String.init).joined(separator: ", "))]",
       function: function)
   }
   let chosen = try cast(matches(indices, depth: y.shape[y.rank - 1]), to: y.dtype)
@@ -222,12 +226,25 @@ public func lasso(_ w: Tensor) throws -> Tensor {
   return try named(body, "($0)", [body], isOpaque: false)
 }
 
+private func requireFloat(_ y: Tensor, _ function: String) throws {
+  guard y.dtype.isFloat else {
+    throw NanogradError(
+      .dtype, "not defined for \(y.dtype), expected float32 or float64; cast converts",
+      function: function)
+  }
+}
+
 private func requireEqual(_ y: Tensor, _ t: Tensor, _ function: String) throws {
+  try requireFloat(y, function)
   guard y.shape == t.shape else {
     throw NanogradError(
       .shape, "shapes \(y.shape) and \(t.shape), expected equal ones", function: function)
   }
-  guard y.rank > 0 || !function.hasPrefix("cross_entropy") else {
+}
+
+private func requireClasses(_ y: Tensor, _ function: String) throws {
+  try requireFloat(y, function)
+  guard y.rank > 0 else {
     throw NanogradError(.shape, "a scalar, expected a last axis of classes", function: function)
   }
 }

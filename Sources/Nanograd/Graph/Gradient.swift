@@ -18,7 +18,7 @@ public struct Back: Visitor {
     if let seed {
       guard seed.shape == root.shape, seed.dtype == root.dtype else {
         throw NanogradError(
-          .shape, "seed of \(seed.dtype) \(seed.shape) for \(root.dtype) \(root.shape), expected "
+          seed.dtype == root.dtype ? .shape : .dtype, "seed of \(seed.dtype) \(seed.shape) for \(root.dtype) \(root.shape), expected "
             + "the same shape and dtype", function: "gradients")
       }
       gradients[root] = seed

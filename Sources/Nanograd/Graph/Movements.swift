@@ -10,12 +10,11 @@ public func transpose(_ a: Tensor) throws -> Tensor {
 
 /// Axis `i` of the result is axis `axes[i]` of a. Gradient: g, moved back.
 public func permute(_ a: Tensor, _ axes: [Int]) throws -> Tensor {
-  let set = try Axes(axes, of: a.shape)
+  _ = try Axes(axes, of: a.shape)
   guard axes.count == a.rank else {
     throw NanogradError(
       .argument, "\(axes.count) axes for shape \(a.shape), expected \(a.rank)", function: "permute")
   }
-  _ = set
   var order = InlineArray<8, UInt8>(repeating: 0)
   for (i, axis) in axes.enumerated() { order[i] = UInt8(try a.shape.axis(axis)) }
   return try Tensor(
@@ -100,9 +99,11 @@ public func slice(
 ) throws -> Tensor {
   let axis = try a.shape.axis(axis)
   let n = a.shape[axis]
-  guard step != 0, step != Int.min else {
-    throw NanogradError(.argument, "step \(step), expected another number", function: "slice")
+  guard step != 0 else {
+    throw NanogradError(.argument, "step 0, expected another number", function: "slice")
   }
+  // The one step whose opposite is no number; it selects what its neighbour does.
+  let step = Swift.max(step, -Int.max)
   // Python's rule: bounds lie between the ends as seen in the step's direction.
   let (lowest, highest) = step > 0 ? (0, n) : (-1, n - 1)
   func bound(_ i: Int) -> Int { Swift.min(Swift.max(i < 0 ? i + n : i, lowest), highest) }
@@ -157,7 +158,8 @@ public func pad(_ a: Tensor, before: [Int], after: [Int], value: Double = 0) thr
     let (total, overflows) = sum.addingReportingOverflow(a.shape[axis])
     guard before[axis] >= 0, after[axis] >= 0, !overflow, !overflows else {
       throw NanogradError(
-        .argument, "widths \(before[axis]) and \(after[axis]) on axis \(axis), expected at least 0",
+        .argument, "widths \(before[axis]) and \(after[axis]) on axis \(axis), expected at least 0 and "
+          + "a sum that is a number",
         function: "pad")
     }
     return total
