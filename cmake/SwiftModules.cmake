@@ -55,7 +55,7 @@ endfunction()
 # that is compiled for other processors, hence -disable-cmo.
 set(_kernels IMPORTS NanogradKernelTable OPTIONS -disable-cmo)
 if(NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
-  list(APPEND _kernels -Ounchecked)
+  list(APPEND _kernels -Ounchecked -Xcc -fno-math-errno)
 endif()
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   set(_avx2 -Xcc -march=x86-64-v3)

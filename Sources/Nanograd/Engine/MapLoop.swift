@@ -3,24 +3,75 @@
 import NanogradKernelTable
 
 
+/// One instruction over a tile. `sources` are the tiles of the program, `steps` their strides.
+private class TileOperation<T: FloatElement> {
+  typealias Sources = UnsafeMutablePointer<UnsafeMutablePointer<T>>
+  let a: Int
+  let y: Int
+
+  init(a: Int, y: Int) {
+    self.a = a
+    self.y = y
+  }
+
+  func run(_ sources: Sources, _ steps: UnsafePointer<Int>, _ count: Int) {}
+}
+
+private final class UnaryOperation<T: FloatElement>: TileOperation<T> {
+  // A constant of an object is called without counting references, unlike an element of an array.
+  private let kernel: ScalarKernels<T>.Unary
+
+  init(_ code: UnaryCode, a: Int, y: Int) {
+    kernel = T.kernels.unary[Int(code.rawValue)]
+    super.init(a: a, y: y)
+  }
+
+  override func run(_ sources: Sources, _ steps: UnsafePointer<Int>, _ count: Int) {
+    kernel(sources[a], sources[y], count)
+  }
+}
+
+private final class BinaryOperation<T: FloatElement>: TileOperation<T> {
+  private let kernel: ScalarKernels<T>.Binary
+  private let b: Int
+
+  init(_ code: BinaryCode, a: Int, b: Int, y: Int) {
+    kernel = T.kernels.binary[Int(code.rawValue)]
+    self.b = b
+    super.init(a: a, y: y)
+  }
+
+  override func run(_ sources: Sources, _ steps: UnsafePointer<Int>, _ count: Int) {
+    kernel(sources[a], steps[a], sources[b], steps[b], sources[y], count)
+  }
+}
+
+private final class SelectOperation<T: FloatElement>: TileOperation<T> {
+  private let kernel = T.kernels.select
+  private let b: Int
+  private let c: Int
+
+  init(a: Int, b: Int, c: Int, y: Int) {
+    self.b = b
+    self.c = c
+    super.init(a: a, y: y)
+  }
+
+  override func run(_ sources: Sources, _ steps: UnsafePointer<Int>, _ count: Int) {
+    kernel(
+      sources[a], steps[a], sources[b], steps[b], sources[c], steps[c], sources[y], count)
+  }
+}
+
+/// Collects elements that lie apart into a tile.
+private final class CollectOperation<T: FloatElement>: TileOperation<T> {
+  override func run(_ sources: Sources, _ steps: UnsafePointer<Int>, _ count: Int) {
+    let (x, y, stride) = (sources[a], sources[y], steps[a])
+    for i in 0..<count { y[i] = x[i * stride] }
+  }
+}
+
 final class MapLoop<T: FloatElement>: StepLoop {
-  private enum Work {
-    case unary(ScalarKernels<T>.Unary)
-    case binary(ScalarKernels<T>.Binary)
-    case select(ScalarKernels<T>.Select)
-    /// Collects elements that lie apart into a tile.
-    case collect(stride: Int)
-  }
-
-  private struct Operation {
-    let work: Work
-    /// Numbers of sources.
-    var a = 0
-    var b = 0
-    var c = 0
-    var y = 0
-  }
-
   /// Where a tile comes from or goes to.
   private struct Source {
     /// The buffer; nil for a register.
@@ -33,7 +84,7 @@ final class MapLoop<T: FloatElement>: StepLoop {
     let strides: [Int]
   }
 
-  private var operations: [Operation] = []
+  private var operations: [TileOperation<T>] = []
   private var sources: [Source] = []
   /// Inputs and stored results, which come first among the sources; registers follow.
   private var memorySources: Int
@@ -49,13 +100,12 @@ final class MapLoop<T: FloatElement>: StepLoop {
   /// What the inner loops read of `sources` and `operations`, where reading costs no reference counting.
   private let steps: UnsafeMutablePointer<Int>
   private let strides: UnsafeMutablePointer<Int>
-  private let program: UnsafeMutablePointer<Operation>
+  private let program: UnsafeMutablePointer<Unmanaged<TileOperation<T>>>
   private let length: Int
 
   deinit {
     steps.deallocate()
     strides.deallocate()
-    program.deinitialize(count: length)
     program.deallocate()
   }
 
@@ -108,7 +158,7 @@ final class MapLoop<T: FloatElement>: StepLoop {
             operands.append(n)
           } else {
             let source = sourceOfRegisterAfter(register(&table))
-            operations.append(Operation(work: .collect(stride: table[n].step), a: n, y: source))
+            operations.append(CollectOperation(a: n, y: source))
             collected[n] = source
             operands.append(source)
           }
@@ -123,21 +173,18 @@ final class MapLoop<T: FloatElement>: StepLoop {
         target = sourceOfRegister[register(&table)]
       }
       sourceOfResult[i] = target
-      let work: Work =
+      let operation: TileOperation<T> =
         switch instruction.kind {
-        case .unary(let code): .unary(T.kernels.unary[Int(code.rawValue)])
-        case .binary(let code): .binary(T.kernels.binary[Int(code.rawValue)])
-        case .select: .select(T.kernels.select)
+        case .unary(let code): UnaryOperation(code, a: operands[0], y: target)
+        case .binary(let code):
+          BinaryOperation(code, a: operands[0], b: operands[1], y: target)
+        case .select:
+          SelectOperation(a: operands[0], b: operands[1], c: operands[2], y: target)
         }
-      operations.append(
-        Operation(
-          work: work, a: operands[0], b: operands.count > 1 ? operands[1] : 0,
-          c: operands.count > 2 ? operands[2] : 0, y: target))
+      operations.append(operation)
       for r in Set(instruction.operands.compactMap({ if case .result(let r) = $0 { r } else { nil } }))
       where lastUse[r] == i {
-        if let buffer = table[sourceOfResult[r]].buffer {
-          _ = buffer
-        } else {
+        if table[sourceOfResult[r]].buffer == nil {
           free.append(table[sourceOfResult[r]].offset)
         }
       }
@@ -153,7 +200,9 @@ final class MapLoop<T: FloatElement>: StepLoop {
     }
     length = operations.count
     program = .allocate(capacity: length + 1)
-    program.initialize(from: operations, count: length)
+    for (i, operation) in operations.enumerated() {
+      (program + i).initialize(to: Unmanaged.passUnretained(operation))
+    }
     registers = registerCount
     // All registers together take half of a first-level cache of 48 KiB.
     let room = 24 * 1024 / (Swift.max(registerCount, 1) * MemoryLayout<T>.size)
@@ -246,19 +295,7 @@ final class MapLoop<T: FloatElement>: StepLoop {
       let n = Swift.min(tile, length - done)
       for s in 0..<memorySources { current[s] = base[s] + (start + done) * steps[s] }
       for i in 0..<self.length {
-        let operation = program + i
-        let y = current[operation.pointee.y]
-        let a = operation.pointee.a
-        switch operation.pointee.work {
-        case .unary(let kernel): kernel(current[a], y, n)
-        case .binary(let kernel):
-          let b = operation.pointee.b
-          kernel(current[a], steps[a], current[b], steps[b], y, n)
-        case .select(let kernel):
-          let (b, c) = (operation.pointee.b, operation.pointee.c)
-          kernel(current[a], steps[a], current[b], steps[b], current[c], steps[c], y, n)
-        case .collect(let stride): for i in 0..<n { y[i] = current[a][i * stride] }
-        }
+        program[i]._withUnsafeGuaranteedRef { $0.run(current, steps, n) }
       }
       done += n
     }
