@@ -35,7 +35,7 @@ final class ErrorTests: XCTestCase {
     assertThrows(.state, "write", "negate") { try (-x).write([1.0, 2, 3]) }
     assertThrows(.state, "assign", "add") { try (x + 1).assign(x) }
     assertThrows(.shape, "assign", "[3]", "[2]") { try x.assign(y) }
-    assertThrows(.shape, "assign", "float32") { try x.assign(cast(x, to: .float32)) }
+    assertThrows(.dtype, "assign", "float32") { try x.assign(cast(x, to: .float32)) }
     assertThrows(.shape, "item", "[3]", "3 elements") { try x.item() }
     try assertEqual(x, Dense([3], [1, 2, 3]), "no failure has changed it")
   }
@@ -154,9 +154,8 @@ final class ErrorTests: XCTestCase {
   func testSlicesAndPads() throws {
     let x = try Tensor.leaf(.random([2, 3]))
     assertThrows(.argument, "slice", "0") { try slice(x, axis: 0, 0, 1, step: 0) }
-    // The one step that has no negative is refused; others, and all bounds, are clipped.
-    assertThrows(.argument, "slice") { try slice(x, axis: 0, step: Int.min) }
-    for step in [Int.max, -Int.max, 1 << 62, -(1 << 62)] {
+    // Other steps, the one that has no opposite included, and all bounds are clipped.
+    for step in [Int.max, Int.min, -Int.max, 1 << 62, -(1 << 62)] {
       for bound in huge + [0, 1] {
         let y = try slice(x, axis: 1, bound, nil, step: step)
         let z = try slice(x, axis: 1, nil, bound, step: step)
@@ -213,50 +212,53 @@ final class ErrorTests: XCTestCase {
   }
 
   func testIndices() throws {
-    let x = try Tensor.leaf(.random([2, 3]))
-    func indices(_ shape: [Int]) throws -> Tensor { try Tensor(variable: .int64, shape) }
-    for shape in [[2], [3, 3], [2, 3, 1], []] {
-      assertThrows(.shape, "gather", "\(shape)", "[2, 3]") {
-        try gather(x, at: indices(shape), axis: 1)
+    try onBothEngines {
+      let x = try Tensor.leaf(.random([2, 3]))
+      func indices(_ shape: [Int]) throws -> Tensor { try Tensor(variable: .int64, shape) }
+      for shape in [[2], [3, 3], [2, 3, 1], []] {
+        assertThrows(.shape, "gather", "\(shape)", "[2, 3]") {
+          try gather(x, at: indices(shape), axis: 1)
+        }
       }
-    }
-    assertThrows(.dtype, "gather", "float64", "int32") { try gather(x, at: x, axis: 0) }
-    assertThrows(.dtype, "gather", "float64") { try indexSelect(x, at: vector([1]), axis: 0) }
-    for axis in [2, Int.min, Int.max] {
-      assertThrows(.argument, "\(axis)", "[2, 3]") {
-        try gather(x, at: indices([2, 3]), axis: axis)
+      assertThrows(.dtype, "gather", "float64", "int32") { try gather(x, at: x, axis: 0) }
+      assertThrows(.dtype, "gather", "float64") { try indexSelect(x, at: vector([1]), axis: 0) }
+      for axis in [2, Int.min, Int.max] {
+        assertThrows(.argument, "\(axis)", "[2, 3]") {
+          try gather(x, at: indices([2, 3]), axis: axis)
+        }
+        assertThrows(.argument, "\(axis)", "[2, 3]") {
+          try indexSelect(x, at: indices([2]), axis: axis)
+        }
       }
-      assertThrows(.argument, "\(axis)", "[2, 3]") {
-        try indexSelect(x, at: indices([2]), axis: axis)
+      assertThrows(.shape, "rank 9") {
+        try indexSelect(x, at: indices(Array(repeating: 1, count: 8)), axis: 0)
       }
-    }
-    assertThrows(.shape, "rank 9") {
-      try indexSelect(x, at: indices(Array(repeating: 1, count: 8)), axis: 0)
-    }
-    assertThrows(.dtype, "one_hot", "float64") { try oneHot(x, depth: 2, .float32) }
-    for depth in [-1, Int.min, 1 << 31, Int.max] {
-      assertThrows(.argument, "one_hot", "\(depth)") {
-        try oneHot(indices([2]), depth: depth, .float32)
+      assertThrows(.dtype, "one_hot", "float64") { try oneHot(x, depth: 2, .float32) }
+      for depth in [-1, Int.min, 1 << 31, Int.max] {
+        assertThrows(.argument, "one_hot", "\(depth)") {
+          try oneHot(indices([2]), depth: depth, .float32)
+        }
       }
-    }
-    // Found on evaluation: each index, wherever it stands, and any index of an empty axis.
-    for (type, bad) in [
-      (DType.int32, [3.0, -1, -2_147_483_648, 2_147_483_647]), (.int64, [3, -1, -0x1p63, 0x1p62]),
-    ] {
-      for index in bad {
-        let at = try Tensor.leaf(Dense([1, 4], [0, 1, 2, index]), type)
-        let g = try scatterAdd(broadcastTo(scalar(1), [2, 4]), at, axis: 1, into: Shape([2, 3]))
-        for y in try [gather(x, at: at, axis: 1), g] {
-          assertThrows(
-            .index, y.op == .gather ? "gather" : "scatter_add", "[2, 3]", "element 3", "0 to 2"
-          ) {
-            try evaluate([y])
+      // Found on evaluation: each index, wherever it stands, and any index of an empty axis.
+      for (type, bad) in [
+        (DType.int32, [3.0, -1, -2_147_483_648, 2_147_483_647]),
+        (.int64, [3, -1, -0x1p63, 0x1p62]),
+      ] {
+        for index in bad {
+          let at = try Tensor.leaf(Dense([1, 4], [0, 1, 2, index]), type)
+          let g = try scatterAdd(broadcastTo(scalar(1), [2, 4]), at, axis: 1, into: Shape([2, 3]))
+          for y in try [gather(x, at: at, axis: 1), g] {
+            assertThrows(
+              .index, y.op == .gather ? "gather" : "scatter_add", "[2, 3]", "element 3", "0 to 2"
+            ) {
+              try evaluate([y])
+            }
           }
         }
       }
+      let none = try gather(Tensor(variable: .float32, [0]), at: indices([1]), axis: 0)
+      assertThrows(.index, "gather", "[0]") { try evaluate([none]) }
     }
-    let none = try gather(Tensor(variable: .float32, [0]), at: indices([1]), axis: 0)
-    assertThrows(.index, "gather", "[0]") { try evaluate([none]) }
   }
 
   func testLosses() throws {
@@ -302,7 +304,7 @@ final class ErrorTests: XCTestCase {
     assertThrows(.shape, "gradients", "[3]", "[2, 3]") {
       try gradients(of: x * x, withRespectTo: [x], seed: vector([1, 2, 3]))
     }
-    assertThrows(.shape, "gradients", "float32", "float64") {
+    assertThrows(.dtype, "gradients", "float32", "float64") {
       try gradients(of: x * x, withRespectTo: [x], seed: Tensor(variable: .float32, [2, 3]))
     }
     assertThrows(.shape, "backward", "[2, 3]") { try (x * x).backward() }
@@ -313,18 +315,27 @@ final class ErrorTests: XCTestCase {
 
   /// A shape may be larger than any memory; its value may not.
   func testMemory() throws {
-    let large = try Tensor(variable: .float64, [1 << 58])
-    let (x, kept) = try (scalar(2, isParameter: true), liveBytes)
-    for y in try [
-      large, -large, broadcastTo(x, [1 << 50]), pad(vector([1]), before: [1 << 50], after: [0]),
-      matmul(Tensor(variable: .float64, [1 << 20, 0]), Tensor(variable: .float64, [0, 1 << 30])),
-    ] {
-      assertThrows(.memory, "bytes") { try y.dense() }
-      assertThrows(.memory, "bytes") { try (x * sum(cast(y, to: .float64))).backward() }
+    try onBothEngines {
+      let large = try Tensor(variable: .float64, [1 << 58])
+      let x = try scalar(2, isParameter: true)
+      func fail() throws {
+        for y in try [
+          large, -large, broadcastTo(x, [1 << 50]), pad(vector([1]), before: [1 << 50], after: [0]),
+          matmul(
+            Tensor(variable: .float64, [1 << 20, 0]), Tensor(variable: .float64, [0, 1 << 30])),
+        ] {
+          assertThrows(.memory, "bytes") { try y.dense() }
+          assertThrows(.memory, "bytes") { try (x * sum(exp(y))).backward() }
+        }
+      }
+      // Plans keep a little memory once they are made.
+      try fail()
+      let kept = liveBytes
+      try fail()
+      XCTAssertEqual(liveBytes, kept)
+      XCTAssertEqual(x.leaf?.hasGradient, false)
+      XCTAssertEqual(try (x * x).item(), 4)
     }
-    XCTAssertEqual(liveBytes, kept)
-    XCTAssertEqual(x.leaf?.hasGradient, false)
-    XCTAssertEqual(try (x * x).item(), 4)
   }
 
   func testDescription() {

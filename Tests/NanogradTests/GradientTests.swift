@@ -102,14 +102,16 @@ private func split(_ shape: [Int], seed: UInt64 = 1) -> Dense {
 
 final class GradientTests: XCTestCase {
   func testEveryPrimitive() throws {
-    for op in Operator.allCases {
-      guard let cases = cases(of: op) else {
-        XCTAssertTrue(op.definition.derivatives.isEmpty, "\(op) has a derivative without a test")
-        continue
+    try onBothEngines {
+      for op in Operator.allCases {
+        guard let cases = cases(of: op) else {
+          XCTAssertTrue(op.definition.derivatives.isEmpty, "\(op) has a derivative without a test")
+          continue
+        }
+        XCTAssertFalse(cases.isEmpty, "\(op)")
+        XCTAssertFalse(op.definition.derivatives.isEmpty, "\(op)")
+        for one in cases { try one.check("\(op)") }
       }
-      XCTAssertFalse(cases.isEmpty, "\(op)")
-      XCTAssertFalse(op.definition.derivatives.isEmpty, "\(op)")
-      for one in cases { try one.check("\(op)") }
     }
   }
 
@@ -245,98 +247,101 @@ final class GradientTests: XCTestCase {
   }
 
   func testEveryComposite() throws {
-    typealias D = Differentiable
-    let classes = try Tensor(variable: [Int32(2), 0], [2])
-    var list: [(String, [D])] = [
-      ("reciprocal", D.unary(0.5...2) { try reciprocal($0) }),
-      ("clamp", [D([Dense([4], [-2, -0.5, 0.5, 2])]) { try clamp($0[0], -1, 1) }]),
-      (
-        "mean",
-        reductions { try mean($0, axes: $1, keep: $2) }.filter { $0.operands[0].values.count > 0 }
-      ),
-      ("log_sum_exp", reductions { try logSumExp($0, axes: $1, keep: $2) }),
-      (
-        "softmax",
-        [
-          D([.random([2, 3])]) { try softmax($0[0], axis: 1) },
-          D([.random([2, 3])]) { try softmax($0[0], axis: 0) },
-        ]
-      ),
-      ("log_softmax", [D([.random([2, 3])]) { try logSoftmax($0[0], axis: -1) }]),
-      (
-        "index_select",
-        [
-          D([.random([3, 2])]) {
-            try sin(indexSelect($0[0], at: .leaf(Dense([2, 2], [1, 2, 1, 1]), .int64), axis: 0))
-          }
-        ]
-      ),
-      ("pad", [D([.random([3])]) { try sin(pad($0[0], before: [1], after: [2], value: 2)) }]),
-      (
-        "stack",
-        [
-          D([.random([2]), .random([2], seed: 2)]) {
-            try sin(stack([$0[0], $0[1], $0[0]], axis: 1))
-          }
-        ]
-      ),
-      ("select", [D([.random([2, 3])]) { try sin(select($0[0], axis: 1, index: -1)) }]),
-      (
-        "squeeze", [D([.random([2, 1])]) { try squeeze(expandDims(sin($0[0]), axis: 0), axis: 2) }]
-      ),
-      ("ridge", D.unary(-2...2) { try ridge($0) }),
-      ("lasso", [D([split([3])]) { try lasso($0[0]) }]),
-      (
-        "cross_entropy_indices",
-        [D([.random([2, 3], 0.2...0.8)]) { try crossEntropy($0[0], indices: classes) }]
-      ),
-      (
-        "cross_entropy_logits_indices",
-        [D([.random([2, 3])]) { try crossEntropy(logits: $0[0], indices: classes) }]
-      ),
-    ]
-    let losses: [(String, (Tensor, Tensor) throws -> Tensor)] = [
-      ("squared_error", { try squaredError($0, $1) }),
-      ("binary_cross_entropy", { try binaryCrossEntropy($0, $1) }),
-      ("binary_cross_entropy_logits", { try binaryCrossEntropy(logits: $0, $1) }),
-      ("cross_entropy", { try crossEntropy($0, $1) }),
-      ("cross_entropy_logits", { try crossEntropy(logits: $0, $1) }),
-    ]
-    for (name, loss) in losses {
+    try onBothEngines {
+      typealias D = Differentiable
+      let classes = try Tensor(variable: [Int32(2), 0], [2])
+      var list: [(String, [D])] = [
+        ("reciprocal", D.unary(0.5...2) { try reciprocal($0) }),
+        ("clamp", [D([Dense([4], [-2, -0.5, 0.5, 2])]) { try clamp($0[0], -1, 1) }]),
+        (
+          "mean",
+          reductions { try mean($0, axes: $1, keep: $2) }.filter { $0.operands[0].values.count > 0 }
+        ),
+        ("log_sum_exp", reductions { try logSumExp($0, axes: $1, keep: $2) }),
+        (
+          "softmax",
+          [
+            D([.random([2, 3])]) { try softmax($0[0], axis: 1) },
+            D([.random([2, 3])]) { try softmax($0[0], axis: 0) },
+          ]
+        ),
+        ("log_softmax", [D([.random([2, 3])]) { try logSoftmax($0[0], axis: -1) }]),
+        (
+          "index_select",
+          [
+            D([.random([3, 2])]) {
+              try sin(indexSelect($0[0], at: .leaf(Dense([2, 2], [1, 2, 1, 1]), .int64), axis: 0))
+            }
+          ]
+        ),
+        ("pad", [D([.random([3])]) { try sin(pad($0[0], before: [1], after: [2], value: 2)) }]),
+        (
+          "stack",
+          [
+            D([.random([2]), .random([2], seed: 2)]) {
+              try sin(stack([$0[0], $0[1], $0[0]], axis: 1))
+            }
+          ]
+        ),
+        ("select", [D([.random([2, 3])]) { try sin(select($0[0], axis: 1, index: -1)) }]),
+        (
+          "squeeze",
+          [D([.random([2, 1])]) { try squeeze(expandDims(sin($0[0]), axis: 0), axis: 2) }]
+        ),
+        ("ridge", D.unary(-2...2) { try ridge($0) }),
+        ("lasso", [D([split([3])]) { try lasso($0[0]) }]),
+        (
+          "cross_entropy_indices",
+          [D([.random([2, 3], 0.2...0.8)]) { try crossEntropy($0[0], indices: classes) }]
+        ),
+        (
+          "cross_entropy_logits_indices",
+          [D([.random([2, 3])]) { try crossEntropy(logits: $0[0], indices: classes) }]
+        ),
+      ]
+      let losses: [(String, (Tensor, Tensor) throws -> Tensor)] = [
+        ("squared_error", { try squaredError($0, $1) }),
+        ("binary_cross_entropy", { try binaryCrossEntropy($0, $1) }),
+        ("binary_cross_entropy_logits", { try binaryCrossEntropy(logits: $0, $1) }),
+        ("cross_entropy", { try crossEntropy($0, $1) }),
+        ("cross_entropy_logits", { try crossEntropy(logits: $0, $1) }),
+      ]
+      for (name, loss) in losses {
+        list.append(
+          (
+            name,
+            [
+              D([.random([2, 3], 0.2...0.8), .random([2, 3], 0.1...0.9, seed: 2)]) {
+                try loss($0[0], $0[1])
+              }
+            ]
+          ))
+      }
+      // Second-order derivatives at 0, where the parts of this loss have kinks and the whole has none.
       list.append(
         (
-          name,
+          "binary_cross_entropy_logits at 0",
           [
-            D([.random([2, 3], 0.2...0.8), .random([2, 3], 0.1...0.9, seed: 2)]) {
-              try loss($0[0], $0[1])
+            D([Dense([2], [0, -0.0])]) {
+              try binaryCrossEntropy(logits: $0[0], vector([1, 0.3]))
             }
           ]
         ))
-    }
-    // Second-order derivatives at 0, where the parts of this loss have kinks and the whole has none.
-    list.append(
-      (
-        "binary_cross_entropy_logits at 0",
-        [
-          D([Dense([2], [0, -0.0])]) {
-            try binaryCrossEntropy(logits: $0[0], vector([1, 0.3]))
-          }
-        ]
-      ))
-    list.append(
-      (
-        "a recurrent network",
-        [
-          D([.random([2, 3]), .random([3, 3], seed: 2), .random([3], seed: 3)]) { x in
-            var h = try Tensor.leaf(Dense([2, 3]) { _ in 0 })
-            for _ in 0..<3 {
-              let z = try sigmoid(x[0] + h • x[1] + x[2])
-              h = try z * h + (1 - z) * tanh(h • transpose(x[1]) + x[0])
+      list.append(
+        (
+          "a recurrent network",
+          [
+            D([.random([2, 3]), .random([3, 3], seed: 2), .random([3], seed: 3)]) { x in
+              var h = try Tensor.leaf(Dense([2, 3]) { _ in 0 })
+              for _ in 0..<3 {
+                let z = try sigmoid(x[0] + h • x[1] + x[2])
+                h = try z * h + (1 - z) * tanh(h • transpose(x[1]) + x[0])
+              }
+              return h
             }
-            return h
-          }
-        ]
-      ))
-    for (name, cases) in list { for one in cases { try one.check(name) } }
+          ]
+        ))
+      for (name, cases) in list { for one in cases { try one.check(name) } }
+    }
   }
 }

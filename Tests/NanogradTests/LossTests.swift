@@ -64,24 +64,26 @@ final class LossTests: XCTestCase {
   }
 
   func testBinaryCrossEntropyOfLogits() throws {
-    let logits = [0, 0, 0.5, -0.5, 3, -3, 30, -30, 1e4, -1e4, 1e4, -1e4]
-    let targets = [0, 1, 1, 0, 0.25, 1, 1, 0, 1, 1, 0, 0.5]
-    for dtype in [DType.float32, .float64] {
-      for (z, t) in zip(logits, targets) {
-        let value = max(z, 0) - z * t + log1p(exp(-abs(z)))
+    try onBothEngines {
+      let logits = [0, 0, 0.5, -0.5, 3, -3, 30, -30, 1e4, -1e4, 1e4, -1e4]
+      let targets = [0, 1, 1, 0, 0.25, 1, 1, 0, 1, 1, 0, 0.5]
+      for dtype in [DType.float32, .float64] {
+        for (z, t) in zip(logits, targets) {
+          let value = max(z, 0) - z * t + log1p(exp(-abs(z)))
+          try assertLoss(
+            Dense([1], [z]), dtype, value: value, gradient: Dense([1], [1 / (1 + exp(-z)) - t])
+          ) { try binaryCrossEntropy(logits: $0, .leaf(Dense([1], [t]), dtype)) }
+        }
+        let (z, t) = (
+          Dense.random([3, 2], -2...2, dtype), Dense.random([3, 2], 0...1, dtype, seed: 2)
+        )
+        let y = z.map { 1 / (1 + exp(-$0)) }
         try assertLoss(
-          Dense([1], [z]), dtype, value: value, gradient: Dense([1], [1 / (1 + exp(-z)) - t])
-        ) { try binaryCrossEntropy(logits: $0, .leaf(Dense([1], [t]), dtype)) }
+          z, dtype,
+          value: average(zip(y.values, t.values).map { -($1 * log($0) + (1 - $1) * log(1 - $0)) }),
+          gradient: Dense([3, 2]) { (y[$0] - t[$0]) / 6 }
+        ) { try binaryCrossEntropy(logits: $0, .leaf(t, dtype)) }
       }
-      let (z, t) = (
-        Dense.random([3, 2], -2...2, dtype), Dense.random([3, 2], 0...1, dtype, seed: 2)
-      )
-      let y = z.map { 1 / (1 + exp(-$0)) }
-      try assertLoss(
-        z, dtype,
-        value: average(zip(y.values, t.values).map { -($1 * log($0) + (1 - $1) * log(1 - $0)) }),
-        gradient: Dense([3, 2]) { (y[$0] - t[$0]) / 6 }
-      ) { try binaryCrossEntropy(logits: $0, .leaf(t, dtype)) }
     }
   }
 
@@ -100,54 +102,58 @@ final class LossTests: XCTestCase {
   }
 
   func testCrossEntropyOfLogits() throws {
-    for dtype in [DType.float32, .float64] {
-      for shape in [[3], [4, 3], [2, 2, 3]] {
-        let rows = Double(shape.dropLast().reduce(1, *))
-        let z = Dense.random(shape, -2...2, dtype)
-        let t = Dense.random(shape, 0...1, dtype, seed: 2)
-        let totals = Dense(Array(shape.dropLast()) + [1]) { row in
-          (0..<3).reduce(0) { $0 + exp(z[row.dropLast() + [$1]]) }
+    try onBothEngines {
+      for dtype in [DType.float32, .float64] {
+        for shape in [[3], [4, 3], [2, 2, 3]] {
+          let rows = Double(shape.dropLast().reduce(1, *))
+          let z = Dense.random(shape, -2...2, dtype)
+          let t = Dense.random(shape, 0...1, dtype, seed: 2)
+          let totals = Dense(Array(shape.dropLast()) + [1]) { row in
+            (0..<3).reduce(0) { $0 + exp(z[row.dropLast() + [$1]]) }
+          }
+          let weights = Dense(totals.shape) { row in
+            (0..<3).reduce(0) { $0 + t[row.dropLast() + [$1]] }
+          }
+          let logs = Dense(shape) { z[$0] - log(totals[$0]) }
+          try assertLoss(
+            z, dtype, value: -zip(logs.values, t.values).reduce(0) { $0 + $1.0 * $1.1 } / rows,
+            gradient: Dense(shape) { (exp(logs[$0]) * weights[$0] - t[$0]) / rows }
+          ) { try crossEntropy(logits: $0, .leaf(t, dtype)) }
         }
-        let weights = Dense(totals.shape) { row in
-          (0..<3).reduce(0) { $0 + t[row.dropLast() + [$1]] }
-        }
-        let logs = Dense(shape) { z[$0] - log(totals[$0]) }
         try assertLoss(
-          z, dtype, value: -zip(logs.values, t.values).reduce(0) { $0 + $1.0 * $1.1 } / rows,
-          gradient: Dense(shape) { (exp(logs[$0]) * weights[$0] - t[$0]) / rows }
-        ) { try crossEntropy(logits: $0, .leaf(t, dtype)) }
+          Dense([2, 2], [1e4, -1e4, 1e4, -1e4]), dtype, value: 1e4,
+          gradient: Dense([2, 2], [0, 0, 0.5, -0.5])
+        ) { try crossEntropy(logits: $0, .leaf(Dense([2, 2], [1, 0, 0, 1]), dtype)) }
       }
-      try assertLoss(
-        Dense([2, 2], [1e4, -1e4, 1e4, -1e4]), dtype, value: 1e4,
-        gradient: Dense([2, 2], [0, 0, 0.5, -0.5])
-      ) { try crossEntropy(logits: $0, .leaf(Dense([2, 2], [1, 0, 0, 1]), dtype)) }
     }
   }
 
   func testClassIndices() throws {
-    for dtype in [DType.float32, .float64] {
-      for type in [DType.int32, .int64] {
-        let z = Dense.random([4, 3], 0.1...0.9, dtype)
-        // The last two are no class.
-        let indices = Dense([4], [2, 0, -1, 3])
-        let hot = Dense([4, 3]) { indices[[$0[0]]] == Double($0[1]) ? 1 : 0 }
-        let valid = Dense([4, 1], [1, 1, 0, 0])
-        let totals = Dense([4, 1]) { row in (0..<3).reduce(0) { $0 + exp(z[[row[0], $1]]) } }
-        let logs = Dense([4, 3]) { z[$0] - log(totals[$0]) }
+    try onBothEngines {
+      for dtype in [DType.float32, .float64] {
+        for type in [DType.int32, .int64] {
+          let z = Dense.random([4, 3], 0.1...0.9, dtype)
+          // The last two are no class.
+          let indices = Dense([4], [2, 0, -1, 3])
+          let hot = Dense([4, 3]) { indices[[$0[0]]] == Double($0[1]) ? 1 : 0 }
+          let valid = Dense([4, 1], [1, 1, 0, 0])
+          let totals = Dense([4, 1]) { row in (0..<3).reduce(0) { $0 + exp(z[[row[0], $1]]) } }
+          let logs = Dense([4, 3]) { z[$0] - log(totals[$0]) }
+          try assertLoss(
+            z, dtype, value: -positions([4, 3]).reduce(0) { $0 + hot[$1] * logs[$1] } / 4,
+            gradient: Dense([4, 3]) { (exp(logs[$0]) * valid[$0] - hot[$0]) / 4 }
+          ) { try crossEntropy(logits: $0, indices: .leaf(indices, type)) }
+          try assertLoss(
+            z, dtype,
+            value: -positions([4, 3]).reduce(0) { $0 + hot[$1] * log(z[$1] + epsilon) } / 4,
+            gradient: Dense([4, 3]) { -hot[$0] / (z[$0] + epsilon) / 4 }
+          ) { try crossEntropy($0, indices: .leaf(indices, type)) }
+        }
+        // One row, without an axis of rows; and an impossible class elsewhere does no harm.
         try assertLoss(
-          z, dtype, value: -positions([4, 3]).reduce(0) { $0 + hot[$1] * logs[$1] } / 4,
-          gradient: Dense([4, 3]) { (exp(logs[$0]) * valid[$0] - hot[$0]) / 4 }
-        ) { try crossEntropy(logits: $0, indices: .leaf(indices, type)) }
-        try assertLoss(
-          z, dtype,
-          value: -positions([4, 3]).reduce(0) { $0 + hot[$1] * log(z[$1] + epsilon) } / 4,
-          gradient: Dense([4, 3]) { -hot[$0] / (z[$0] + epsilon) / 4 }
-        ) { try crossEntropy($0, indices: .leaf(indices, type)) }
+          Dense([2], [-.infinity, 0]), dtype, value: 0, gradient: Dense([2], [0, 0])
+        ) { try crossEntropy(logits: $0, indices: .leaf(Dense([], [1]), .int32)) }
       }
-      // One row, without an axis of rows; and an impossible class elsewhere does no harm.
-      try assertLoss(
-        Dense([2], [-.infinity, 0]), dtype, value: 0, gradient: Dense([2], [0, 0])
-      ) { try crossEntropy(logits: $0, indices: .leaf(Dense([], [1]), .int32)) }
     }
   }
 

@@ -57,27 +57,29 @@ final class ReductionTests: XCTestCase {
   }
 
   func testNaNAndInfinity() throws {
-    for dtype in [DType.float32, .float64] {
-      for n in [1, 3, 16, 17, 100] {
-        for at in Set([0, n / 2, n - 1]) {
-          for (axis, shape) in [(0, [n]), (0, [n, 1]), (1, [1, n]), (0, [n, 3])] {
-            let x = Dense(shape) { $0[axis] == at ? .nan : 1 }
-            let y = try Tensor.leaf(x, dtype)
-            let rest = shape.indices.filter { $0 != axis }.map { shape[$0] }
-            let nan = Dense(rest) { _ in .nan }
-            try assertEqual(max(y, axes: [axis]), nan)
-            try assertEqual(min(y, axes: [axis]), nan)
-            try assertEqual(sum(y, axes: [axis]), nan)
-            try assertEqual(argmax(y, axis: axis), Dense(rest) { _ in Double(at) })
+    try onBothEngines {
+      for dtype in [DType.float32, .float64] {
+        for n in [1, 3, 16, 17, 100] {
+          for at in Set([0, n / 2, n - 1]) {
+            for (axis, shape) in [(0, [n]), (0, [n, 1]), (1, [1, n]), (0, [n, 3])] {
+              let x = Dense(shape) { $0[axis] == at ? .nan : 1 }
+              let y = try Tensor.leaf(x, dtype)
+              let rest = shape.indices.filter { $0 != axis }.map { shape[$0] }
+              let nan = Dense(rest) { _ in .nan }
+              try assertEqual(max(y, axes: [axis]), nan)
+              try assertEqual(min(y, axes: [axis]), nan)
+              try assertEqual(sum(y, axes: [axis]), nan)
+              try assertEqual(argmax(y, axis: axis), Dense(rest) { _ in Double(at) })
+            }
           }
         }
+        let x = try Tensor.leaf(Dense([3], [-.infinity, 1, .infinity]), dtype)
+        try assertEqual(max(x), Dense([], [.infinity]))
+        try assertEqual(min(x), Dense([], [-.infinity]))
+        try assertEqual(sum(x), Dense([], [.nan]))
+        try assertEqual(
+          max(.leaf(Dense([2], [-.infinity, -.infinity]), dtype)), Dense([], [-.infinity]))
       }
-      let x = try Tensor.leaf(Dense([3], [-.infinity, 1, .infinity]), dtype)
-      try assertEqual(max(x), Dense([], [.infinity]))
-      try assertEqual(min(x), Dense([], [-.infinity]))
-      try assertEqual(sum(x), Dense([], [.nan]))
-      try assertEqual(
-        max(.leaf(Dense([2], [-.infinity, -.infinity]), dtype)), Dense([], [-.infinity]))
     }
   }
 
@@ -102,64 +104,69 @@ final class ReductionTests: XCTestCase {
   }
 
   func testSoftmaxAndLogSumExp() throws {
-    for dtype in [DType.float32, .float64] {
-      for (shape, axis) in [
-        ([7], 0), ([3, 5], 1), ([3, 5], 0), ([2, 3, 4], -2), ([2, 1], 1), ([0, 3], 1), ([2, 0], 1),
-      ] {
-        for x in try sources(shape, dtype, -3...3) {
-          let at = axis < 0 ? axis + shape.count : axis
-          let (tolerance, dense) = (16 * dtype.epsilon, x.dense)
-          let total = Self.reduce(dense, [at], keep: true) { $0.reduce(0) { $0 + exp($1) } }
-          try assertEqual(
-            softmax(x.tensor, axis: axis), Dense(shape) { exp(dense[$0]) / total[$0] },
-            tolerance: tolerance)
-          try assertEqual(
-            logSoftmax(x.tensor, axis: axis), Dense(shape) { dense[$0] - log(total[$0]) },
-            tolerance: tolerance, scale: 3)
-          guard shape[at] > 0 else { continue }
-          try assertEqual(
-            logSumExp(x.tensor, axes: [axis], keep: true), total.map { log($0) },
-            tolerance: tolerance, scale: 3)
+    try onBothEngines {
+      for dtype in [DType.float32, .float64] {
+        for (shape, axis) in [
+          ([7], 0), ([3, 5], 1), ([3, 5], 0), ([2, 3, 4], -2), ([2, 1], 1), ([0, 3], 1),
+          ([2, 0], 1),
+        ] {
+          for x in try sources(shape, dtype, -3...3) {
+            let at = axis < 0 ? axis + shape.count : axis
+            let (tolerance, dense) = (16 * dtype.epsilon, x.dense)
+            let total = Self.reduce(dense, [at], keep: true) { $0.reduce(0) { $0 + exp($1) } }
+            try assertEqual(
+              softmax(x.tensor, axis: axis), Dense(shape) { exp(dense[$0]) / total[$0] },
+              tolerance: tolerance)
+            try assertEqual(
+              logSoftmax(x.tensor, axis: axis), Dense(shape) { dense[$0] - log(total[$0]) },
+              tolerance: tolerance, scale: 3)
+            guard shape[at] > 0 else { continue }
+            try assertEqual(
+              logSumExp(x.tensor, axes: [axis], keep: true), total.map { log($0) },
+              tolerance: tolerance, scale: 3)
+          }
         }
+        let x = Dense.random([3, 4], -3...3, dtype)
+        let whole = x.values.reduce(0) { $0 + exp($1) }
+        try assertEqual(
+          logSumExp(.leaf(x, dtype)), Dense([], [log(whole)]), tolerance: 16 * dtype.epsilon)
       }
-      let x = Dense.random([3, 4], -3...3, dtype)
-      let whole = x.values.reduce(0) { $0 + exp($1) }
-      try assertEqual(
-        logSumExp(.leaf(x, dtype)), Dense([], [log(whole)]), tolerance: 16 * dtype.epsilon)
     }
   }
 
   func testExtremeLogits() throws {
-    let inf = Double.infinity
-    // x, softmax, log of it, log of the sum
-    let table: [([Double], [Double], [Double], Double)] = [
-      ([1e4, 0], [1, 0], [0, -1e4], 1e4), ([-1e4, 0], [0, 1], [-1e4, 0], 0),
-      ([1e4, 1e4], [0.5, 0.5], [-log(2), -log(2)], 1e4 + log(2)),
-      ([-1e4, -1e4], [0.5, 0.5], [-log(2), -log(2)], -1e4 + log(2)),
-      ([-inf, 0], [0, 1], [-inf, 0], 0), ([-inf, 1e4, -inf], [0, 1, 0], [-inf, 0, -inf], 1e4),
-      ([1e30, -1e30], [1, 0], [0, -2e30], 1e30),
-    ]
-    for dtype in [DType.float32, .float64] {
-      for (x, y, logarithm, total) in table {
-        let dense = Dense([x.count], x)
-        let logits = try Tensor.leaf(dense, dtype, isParameter: true)
-        let tolerance = 4 * dtype.epsilon
-        try assertEqual(softmax(logits, axis: 0), Dense([x.count], y), tolerance: tolerance)
-        try assertEqual(
-          logSoftmax(logits, axis: 0), Dense([x.count], logarithm), tolerance: tolerance)
-        try assertEqual(logSumExp(logits), Dense([], [total]), tolerance: tolerance)
-        try assertEqual(
-          gradients(of: logSumExp(logits), withRespectTo: [logits])[0], Dense([x.count], y),
-          tolerance: tolerance)
-        // Their sum is 1 whatever the logits are.
-        try assertEqual(
-          gradients(of: sum(softmax(logits, axis: 0)), withRespectTo: [logits])[0],
-          Dense([x.count]) { _ in 0 })
+    try onBothEngines {
+      let inf = Double.infinity
+      // x, softmax, log of it, log of the sum
+      let table: [([Double], [Double], [Double], Double)] = [
+        ([1e4, 0], [1, 0], [0, -1e4], 1e4), ([-1e4, 0], [0, 1], [-1e4, 0], 0),
+        ([1e4, 1e4], [0.5, 0.5], [-log(2), -log(2)], 1e4 + log(2)),
+        ([-1e4, -1e4], [0.5, 0.5], [-log(2), -log(2)], -1e4 + log(2)),
+        ([-inf, 0], [0, 1], [-inf, 0], 0), ([-inf, 1e4, -inf], [0, 1, 0], [-inf, 0, -inf], 1e4),
+        ([1e30, -1e30], [1, 0], [0, -2e30], 1e30),
+      ]
+      for dtype in [DType.float32, .float64] {
+        for (x, y, logarithm, total) in table {
+          let dense = Dense([x.count], x)
+          let logits = try Tensor.leaf(dense, dtype, isParameter: true)
+          let tolerance = 4 * dtype.epsilon
+          try assertEqual(softmax(logits, axis: 0), Dense([x.count], y), tolerance: tolerance)
+          try assertEqual(
+            logSoftmax(logits, axis: 0), Dense([x.count], logarithm), tolerance: tolerance)
+          try assertEqual(logSumExp(logits), Dense([], [total]), tolerance: tolerance)
+          try assertEqual(
+            gradients(of: logSumExp(logits), withRespectTo: [logits])[0], Dense([x.count], y),
+            tolerance: tolerance)
+          // Their sum is 1 whatever the logits are.
+          try assertEqual(
+            gradients(of: sum(softmax(logits, axis: 0)), withRespectTo: [logits])[0],
+            Dense([x.count]) { _ in 0 })
+        }
+        let none = try Tensor.leaf(Dense([2], [-inf, -inf]), dtype)
+        try assertEqual(logSumExp(none), Dense([], [-inf]))
+        try assertEqual(logSumExp(.leaf(Dense([2], [inf, 0]), dtype)), Dense([], [inf]))
+        try assertEqual(logSumExp(.leaf(Dense([2], [.nan, 0]), dtype)), Dense([], [.nan]))
       }
-      let none = try Tensor.leaf(Dense([2], [-inf, -inf]), dtype)
-      try assertEqual(logSumExp(none), Dense([], [-inf]))
-      try assertEqual(logSumExp(.leaf(Dense([2], [inf, 0]), dtype)), Dense([], [inf]))
-      try assertEqual(logSumExp(.leaf(Dense([2], [.nan, 0]), dtype)), Dense([], [.nan]))
     }
   }
 }

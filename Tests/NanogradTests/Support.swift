@@ -1,8 +1,19 @@
 //  What the tests of graphs share: dense arrays that references are computed on, leaves, comparisons.
 
+import Synchronization
 import XCTest
 
 @testable import Nanograd
+
+/// Runs a body with compiled plans, and with the plain evaluator that they are checked against.
+func onBothEngines(_ body: () throws -> Void) rethrows {
+  let before = Evaluation.isPlain.load(ordering: .relaxed)
+  defer { Evaluation.isPlain.store(before, ordering: .relaxed) }
+  for isPlain in [false, true] {
+    Evaluation.isPlain.store(isPlain, ordering: .relaxed)
+    try body()
+  }
+}
 
 /// Elements in row-major order, all in Double: what references are computed on, index by index.
 struct Dense: CustomStringConvertible {

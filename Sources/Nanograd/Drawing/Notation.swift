@@ -69,6 +69,56 @@ extension Tensor: CustomStringConvertible {
   }
 }
 
+// MARK: Parts of the notation of a primitive
+
+extension Tensor {
+  /// Whether a permutation only swaps the last two axes.
+  var isMatrixTranspose: Bool {
+    rank >= 2
+      && (0..<rank).allSatisfy {
+        Int(attributes.order[$0]) == ($0 < rank - 2 ? $0 : 2 * rank - 3 - $0)
+      }
+  }
+
+  /// A slice's bounds as they are written in Python.
+  var windowText: String {
+    let window = attributes.window
+    return (0..<rank).map { axis in
+      let (start, step, count) = (window.start[axis], window.step[axis], shape[axis])
+      guard start != 0 || step != 1 || count != operands[0].shape[axis] else { return ":" }
+      let stop = start + step * count
+      return "\(start):\(stop < 0 ? "" : "\(stop)")" + (step == 1 ? "" : ":\(step)")
+    }.joined(separator: ", ")
+  }
+}
+
+/// A number as it is written in an expression.
+func number(_ value: Double) -> String {
+  let text = Int64(exactly: value).map { "\($0)" } ?? "\(value)"
+  return value < 0 ? "(\(text))" : text
+}
+
+/// The name of a composite in drawings.
+final class Label {
+  /// Like a primitive's notation; the numbers refer to `arguments`.
+  let notation: String
+  private(set) var arguments: [Tensor]
+  /// Whether drawings show the arguments in place of what is inside.
+  let isOpaque: Bool
+
+  init(_ notation: String, _ arguments: [Tensor], isOpaque: Bool) {
+    self.notation = notation
+    self.arguments = arguments
+    self.isOpaque = isOpaque
+  }
+
+  /// Gives up the arguments, when the tensor that it names is taken apart.
+  func release() -> [Tensor] {
+    defer { arguments = [] }
+    return arguments
+  }
+}
+
 private enum Piece {
   case text(Substring)
   case tensor(Tensor)

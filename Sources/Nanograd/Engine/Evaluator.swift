@@ -9,64 +9,132 @@ public func evaluate(_ tensors: [Tensor]) throws {
   let roots = tensors.filter { $0.leaf == nil && $0.memo.clock != now }
   guard !roots.isEmpty else { return }
   let request = Request(roots)
-  let values = try request.plan?.run(request.value) ?? request.computed()
-  for (root, value) in zip(request.roots, values) {
-    root.tensor.memo = Memo(value: value, version: root.version, clock: now)
+  if !request.results.isEmpty {
+    let values = try request.plan?.run(request.value) ?? request.computed()
+    for (i, value) in zip(request.results, values) {
+      request.nodes[i].memo.value = value
+      request.nodes[i].memo.version = request.versions[i]
+    }
   }
-  for (root, version) in request.unchanged {
-    root.memo = Memo(value: root.memo.value, version: version, clock: now)
-  }
+  for root in roots { root.memo.clock = now }
 }
 
 /// What is to be computed, in topological order, with numbers in place of tensors.
 struct Request {
   private(set) var nodes: [Tensor] = []
-  private(set) var operands: [[Int]] = []
+  /// The operands of node i are `operandNumbers[firstOperand[i] ..< firstOperand[i + 1]]`.
+  private var firstOperand: [Int32] = [0]
+  private var operandNumbers: [Int32] = []
+  /// For each node, the youngest change below it.
+  private(set) var versions: [UInt64] = []
   /// Nodes that have a value already: leaves, and what was computed before and still holds.
   private(set) var isInput: [Bool] = []
-  /// What is asked for and has to be computed, with the youngest change below it.
-  private(set) var roots: [(tensor: Tensor, version: UInt64)] = []
+  /// The nodes that are asked for and have to be computed.
   private(set) var results: [Int] = []
-  /// What is asked for and still holds.
-  private(set) var unchanged: [(tensor: Tensor, version: UInt64)] = []
 
-  init(_ tensors: [Tensor]) {
-    let all = order(tensors)
-    var number = TensorMap<Int>()
-    for (i, node) in all.enumerated() { number[node] = i }
-    let below = all.map { node in (0..<node.operands.count).map { number[node[$0]] ?? 0 } }
+  /// The numbers of a node's operands; none for an input.
+  func operands(_ i: Int) -> ArraySlice<Int32> {
+    operandNumbers[Int(firstOperand[i])..<Int(firstOperand[i + 1])]
+  }
 
-    // A node's version is the youngest change below it; a value of that version still holds.
-    var versions = [UInt64](repeating: 0, count: all.count)
-    var holds = [Bool](repeating: false, count: all.count)
-    for (i, node) in all.enumerated() {
-      versions[i] = node.leaf?.version ?? 0
-      for operand in below[i] { versions[i] = Swift.max(versions[i], versions[operand]) }
-      holds[i] = node.leaf != nil || (node.memo.value != nil && node.memo.version == versions[i])
+  init(_ roots: [Tensor]) {
+    let capacity = 64
+    nodes.reserveCapacity(capacity)
+    firstOperand.reserveCapacity(capacity)
+    operandNumbers.reserveCapacity(2 * capacity)
+    versions.reserveCapacity(capacity)
+    isInput.reserveCapacity(capacity)
+    visit(roots)
+    var isResult = [Bool](repeating: false, count: nodes.count)
+    for i in roots.map({ Int($0.memo.number) }) where !isInput[i] && !isResult[i] {
+      isResult[i] = true
+      results.append(i)
     }
+    // Nodes behind one that has a value are not needed. Rarely is there one but for leaves.
+    if !results.isEmpty && zip(nodes, isInput).contains(where: { $1 && $0.operands.count > 0 }) {
+      keepNeeded()
+    }
+  }
 
-    // Nodes behind one that has a value are not needed.
-    var needed = [Bool](repeating: false, count: all.count)
-    for tensor in tensors {
-      let i = number[tensor] ?? 0
-      if holds[i] {
-        unchanged.append((tensor, versions[i]))
-      } else if !needed[i] {
-        needed[i] = true
-        roots.append((tensor, versions[i]))
+  /// Numbers everything that the roots depend on, depth first, operands before consumers.
+  private mutating func visit(_ roots: [Tensor]) {
+    // Leaves may be shared with graphs on other threads, so their numbers are kept apart.
+    var leaves = TensorMap<Int32>()
+    var path: [(tensor: Tensor, next: Int)] = []
+    path.reserveCapacity(64)
+    for root in roots where number(root, leaves) == nil {
+      path.append((root, 0))
+      while let (tensor, next) = path.last {
+        if next < tensor.operands.count {
+          path[path.count - 1].next += 1
+          let operand = tensor.operands[next]
+          if number(operand, leaves) == nil {
+            if operand.operands.count == 0 {
+              append(operand, &leaves)
+            } else {
+              path.append((operand, 0))
+            }
+          }
+        } else {
+          append(tensor, &leaves)
+          path.removeLast()
+        }
       }
     }
-    for i in all.indices.reversed() where needed[i] && !holds[i] {
-      for operand in below[i] { needed[operand] = true }
+  }
+
+  /// The number of a tensor that has one.
+  private func number(_ tensor: Tensor, _ leaves: TensorMap<Int32>) -> Int32? {
+    if tensor.leaf != nil { return leaves[tensor] }
+    let number = tensor.memo.number
+    return number < nodes.count && nodes[Int(number)] === tensor ? number : nil
+  }
+
+  private mutating func append(_ tensor: Tensor, _ leaves: inout TensorMap<Int32>) {
+    var version = tensor.leaf?.version ?? 0
+    for i in 0..<tensor.operands.count {
+      let operand = number(tensor.operands[i], leaves) ?? 0
+      version = Swift.max(version, versions[Int(operand)])
+      operandNumbers.append(operand)
     }
-    var place = [Int](repeating: 0, count: all.count)
-    for (i, node) in all.enumerated() where needed[i] {
-      place[i] = nodes.count
-      nodes.append(node)
-      isInput.append(holds[i])
-      operands.append(holds[i] ? [] : below[i].map { place[$0] })
+    if tensor.leaf == nil {
+      tensor.memo.number = Int32(nodes.count)
+    } else {
+      leaves[tensor] = Int32(nodes.count)
     }
-    results = roots.map { place[number[$0.tensor] ?? 0] }
+    nodes.append(tensor)
+    firstOperand.append(Int32(operandNumbers.count))
+    versions.append(version)
+    // A node's version is the youngest change below it; a value of that version still holds.
+    isInput.append(
+      tensor.leaf != nil || (tensor.memo.value != nil && tensor.memo.version == version))
+  }
+
+  /// Leaves out what is only behind nodes that have a value.
+  private mutating func keepNeeded() {
+    var needed = [Bool](repeating: false, count: nodes.count)
+    for i in results { needed[i] = true }
+    for i in nodes.indices.reversed() where needed[i] && !isInput[i] {
+      for operand in operands(i) { needed[Int(operand)] = true }
+    }
+    let all = self
+    var place = [Int32](repeating: 0, count: nodes.count)
+    nodes = []
+    firstOperand = [0]
+    operandNumbers = []
+    versions = []
+    isInput = []
+    for i in all.nodes.indices where needed[i] {
+      place[i] = Int32(nodes.count)
+      nodes.append(all.nodes[i])
+      versions.append(all.versions[i])
+      isInput.append(all.isInput[i])
+      if !all.isInput[i] {
+        for operand in all.operands(i) { operandNumbers.append(place[Int(operand)]) }
+      }
+      firstOperand.append(Int32(operandNumbers.count))
+    }
+    results = all.results.map { Int(place[$0]) }
   }
 
   /// The value that an input brings.
@@ -80,20 +148,21 @@ struct Request {
     var values = [Value?](repeating: nil, count: nodes.count)
     // How often each node is still to be read.
     var uses = [Int](repeating: 0, count: nodes.count)
-    for i in operands.joined() + results { uses[i] += 1 }
+    for i in operandNumbers { uses[Int(i)] += 1 }
+    for i in results { uses[i] += 1 }
     for (i, node) in nodes.enumerated() {
       if isInput[i] {
         values[i] = try value(i)
         continue
       }
       do {
-        values[i] = try node.compute(operands[i].compactMap { values[$0] })
+        values[i] = try node.compute(operands(i).compactMap { values[Int($0)] })
       } catch let error as NanogradError {
         throw error.found(by: node.op.definition.name)
       }
-      for operand in operands[i] {
-        uses[operand] -= 1
-        if uses[operand] == 0 { values[operand] = nil }
+      for operand in operands(i) {
+        uses[Int(operand)] -= 1
+        if uses[Int(operand)] == 0 { values[Int(operand)] = nil }
       }
     }
     return results.compactMap { values[$0] }

@@ -15,10 +15,10 @@ extension Lowering {
     for s in steps.indices {
       guard case .contraction(var contraction) = steps[s].work else { continue }
       var block = contraction.blocks[0]
-      let early = block.products.filter { shared.contains($0.b) }
+      let early = block.products.filter { shared.contains(contraction.factor($0)) }
         .sorted { ($0.b.buffer, $0.b.offset) < ($1.b.buffer, $1.b.offset) }
       guard !early.isEmpty else { continue }
-      let late = block.products.filter { !shared.contains($0.b) }
+      let late = block.products.filter { !shared.contains(contraction.factor($0)) }
       // What is left adds to what the group wrote.
       var target = block.target
       if !late.isEmpty {
@@ -26,7 +26,7 @@ extension Lowering {
           .step, Shape([contraction.rows, contraction.columns]), contraction.dtype)
         buffers[block.target].continues = target
       }
-      let key = GroupKey(rows: contraction.rows, factors: early.map(\.b))
+      let key = GroupKey(rows: contraction.rows, factors: early.map { contraction.factor($0) })
       let member = Contraction.Block(target: target, accumulates: false, products: early)
       if let g = groups[key], case .contraction(var group) = grouped[g].work {
         group.blocks.append(member)
@@ -58,24 +58,24 @@ extension Lowering {
 
   private struct GroupKey: Hashable {
     let rows: Int
-    let factors: [View]
+    let factors: [Factor]
   }
 
   /// The B that serve several products none of which, through its A, waits for another of them.
-  private func independentFactors() -> Set<View> {
-    var products: [View: [(step: Int, a: Int)]] = [:]
+  private func independentFactors() -> Set<Factor> {
+    var products: [Factor: [(step: Int, a: Int)]] = [:]
     var producer = [Int](repeating: -1, count: buffers.count)
     var count = 0
     for (s, step) in steps.enumerated() {
       for target in step.writes { producer[target] = s }
       guard case .contraction(let contraction) = step.work else { continue }
       for product in contraction.blocks[0].products {
-        products[product.b, default: []].append((s, product.a.buffer))
+        products[contraction.factor(product), default: []].append((s, product.a.buffer))
         count += 1
       }
     }
     guard count <= Lowering.mostProducts else { return [] }
-    var result: Set<View> = []
+    var result: Set<Factor> = []
     var reached = [Bool](repeating: false, count: steps.count)
     for (b, list) in products where list.count > 1 {
       // Which steps depend on a product with this B.
@@ -91,26 +91,28 @@ extension Lowering {
     return result
   }
 
-  /// Packs every B that serves enough rows to be worth it.
+  /// Packs every B that serves more than one product. One that serves only one is packed, if that pays, where it
+  /// is used, piece by piece.
   mutating func packFactors() throws {
-    var rows: [View: Int] = [:]
+    var uses: [Factor: Int] = [:]
     for case .contraction(let contraction) in steps.map(\.work) {
-      for block in contraction.blocks {
-        for product in block.products { rows[product.b, default: 0] += contraction.rows }
+      for product in contraction.blocks.flatMap(\.products) {
+        uses[contraction.factor(product), default: 0] += 1
       }
     }
-    var packs: [View: Int] = [:]
+    var packs: [Factor: Int] = [:]
     var added: [Step] = []
     for s in steps.indices {
       guard case .contraction(var contraction) = steps[s].work else { continue }
       for i in contraction.blocks.indices {
         for j in contraction.blocks[i].products.indices {
           let product = contraction.blocks[i].products[j]
-          guard contraction.columns >= 16, rows[product.b, default: 0] >= 8 else { continue }
-          if packs[product.b] == nil {
+          let factor = contraction.factor(product)
+          guard contraction.columns >= 16, uses[factor, default: 0] > 1 else { continue }
+          if packs[factor] == nil {
             let width = (contraction.columns + 15) & ~15
             let target = try buffer(.step, Shape([product.depth * width]), contraction.dtype)
-            packs[product.b] = target
+            packs[factor] = target
             added.append(
               Step(
                 work: .pack(
@@ -119,7 +121,7 @@ extension Lowering {
                 rows: nil, reads: [Step.Read(buffer: product.b.buffer, isAligned: false)],
                 writes: [target]))
           }
-          contraction.blocks[i].products[j].packed = packs[product.b]
+          contraction.blocks[i].products[j].packed = packs[factor]
         }
         // A block runs either way, not both.
         if !contraction.blocks[i].products.allSatisfy({ $0.packed != nil }) {
@@ -146,5 +148,18 @@ extension Lowering {
         }
       }
     }
+  }
+}
+
+/// A right operand: so many rows and columns of a view.
+private struct Factor: Hashable {
+  let view: View
+  let depth: Int
+  let columns: Int
+}
+
+extension Contraction {
+  fileprivate func factor(_ product: Product) -> Factor {
+    Factor(view: product.b, depth: product.depth, columns: columns)
   }
 }

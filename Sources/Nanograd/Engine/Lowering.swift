@@ -341,7 +341,8 @@ struct Lowering {
     _ code: ReductionCode, _ source: Int, _ shape: Shape, _ dtype: DType, _ target: Int
   ) throws {
     var from = source
-    let rows = shape.rank > 1 ? shape[0] : 1
+    // Rows that are short are not worth a loop each.
+    let rows = shape.rank > 1 && shape.size / shape[0] >= 64 ? shape[0] : 1
     if rows > 1 {
       from = buffer(.step, try Shape([rows]), dtype)
       steps.append(
@@ -362,16 +363,20 @@ struct Lowering {
 
   /// Marks the products, and the sums with products, that are computed as part of a larger sum.
   private func absorbedTerms() -> [Bool] {
-    var hasProduct = [Bool](repeating: false, count: nodes.count)
+    // The rows of a product, or of a sum with products, as a matrix; 0 for other nodes. A vector is a row
+    // or a column, and those do not go to one accumulator.
+    var rows = [Int](repeating: 0, count: nodes.count)
     var absorbed = [Bool](repeating: false, count: nodes.count)
     for i in nodes.indices where uses[i] > 0 && same[i] == i && !isInput[i] {
-      hasProduct[i] = isContraction(i)
       let node = nodes[i]
+      if isContraction(i) { rows[i] = node[0].rank > 1 ? node[0].shape[node[0].rank - 2] : 1 }
       guard node.op == .add, node.dtype.isFloat, node.size > 0 else { continue }
       for o in operands[i].map({ same[$0] })
-      where hasProduct[o] && uses[o] == 1 && nodes[o].shape == node.shape {
+      where rows[o] > 0 && (rows[i] == 0 || rows[i] == rows[o]) && uses[o] == 1
+        && nodes[o].shape == node.shape
+      {
         absorbed[o] = true
-        hasProduct[i] = true
+        rows[i] = rows[o]
       }
     }
     return absorbed

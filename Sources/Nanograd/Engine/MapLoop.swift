@@ -95,7 +95,10 @@ final class MapLoop<T: FloatElement>: StepLoop {
   private let tile: Int
   private let registers: Int
   let cost: Double
-  var scratch: Int { (registers * tile + 64) * MemoryLayout<T>.size }
+  var scratch: Int { (registers * registerStride + 64) * MemoryLayout<T>.size }
+  /// Registers begin at different places of a page: a load from the place where another register was
+  /// just stored to, modulo 4 KiB, has to wait for the store.
+  private var registerStride: Int { tile + 5 * 64 / MemoryLayout<T>.size }
 
   /// What the inner loops read of `sources` and `operations`, where reading costs no reference counting.
   private let steps: UnsafeMutablePointer<Int>
@@ -119,7 +122,8 @@ final class MapLoop<T: FloatElement>: StepLoop {
     memorySources = memory.count
     let merged = MapLoop.merge(map.shape, memory.map { $0.2 })
     dimensions = merged.dimensions
-    rowFactor = merged.rowFactor
+    // Of no elements there is no row, whatever the first axis is.
+    rowFactor = map.shape.size > 0 ? merged.rowFactor : 0
     for (entry, strides) in zip(memory, merged.strides) {
       sources.append(
         Source(
@@ -154,7 +158,8 @@ final class MapLoop<T: FloatElement>: StepLoop {
         case .input(let n):
           if let source = collected[n] {
             operands.append(source)
-          } else if table[n].step == 0 || table[n].step == 1 {
+          } else if table[n].step == 1 || (table[n].step == 0 && instruction.operands.count > 1) {
+            // Loops over one operand have no stride, not even 0.
             operands.append(n)
           } else {
             let source = sourceOfRegisterAfter(register(&table))
@@ -246,7 +251,7 @@ final class MapLoop<T: FloatElement>: StepLoop {
         if let buffer = source.buffer {
           base[s] = context.pointer(buffer, T.self) + source.offset
         } else {
-          base[s] = registerMemory + source.offset * tile
+          base[s] = registerMemory + source.offset * registerStride
           current[s] = base[s]
         }
       }

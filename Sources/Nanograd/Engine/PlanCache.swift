@@ -25,7 +25,9 @@ extension Request {
     if let plan = PlanCache.shared.withLock({ $0.find(key) }) { return plan }
     guard
       let plan = try? Plan(
-        nodes: nodes, same: sameNodes(), operands: operands, isInput: isInput, results: results)
+        nodes: nodes, same: sameNodes(),
+        operands: nodes.indices.map { operands($0).map { Int($0) } }, isInput: isInput,
+        results: results)
     else { return nil }
     PlanCache.shared.withLock { $0.insert(plan, key) }
     return plan
@@ -35,20 +37,22 @@ extension Request {
   private func structure() -> [UInt64] {
     var key: [UInt64] = []
     key.reserveCapacity(nodes.count * 6 + results.count)
-    for i in nodes.indices { append(node: i, operands: operands[i], to: &key) }
+    for i in nodes.indices {
+      append(node: i, to: &key)
+      for operand in operands(i) { key.append(UInt64(operand)) }
+    }
     for result in results { key.append(UInt64(result)) }
     return key
   }
 
-  /// What a node is, given numbers for its operands.
-  private func append(node i: Int, operands: [Int], to key: inout [UInt64]) {
+  /// What a node is, but for its operands.
+  private func append(node i: Int, to key: inout [UInt64]) {
     let node = nodes[i]
     let kind = isInput[i] ? Operator.variable : node.op
     key.append(
       UInt64(kind.rawValue) | UInt64(node.dtype.rawValue) << 8 | UInt64(node.rank) << 16
-        | UInt64(operands.count) << 24)
-    for dimension in node.shape { key.append(UInt64(dimension)) }
-    for operand in operands { key.append(UInt64(operand)) }
+        | UInt64(operands(i).count) << 24)
+    for axis in 0..<node.rank { key.append(UInt64(node.shape[axis])) }
     guard !isInput[i] else { return }
     switch node.attributes {
     case .none, .label: break
@@ -74,7 +78,8 @@ extension Request {
     var key: [UInt64] = []
     for i in nodes.indices where !isInput[i] {
       key.removeAll(keepingCapacity: true)
-      append(node: i, operands: operands[i].map { same[$0] }, to: &key)
+      append(node: i, to: &key)
+      for operand in operands(i) { key.append(UInt64(same[Int(operand)])) }
       if let first = known[key] { same[i] = first } else { known[key] = i }
     }
     return same

@@ -55,57 +55,104 @@ final class Context: @unchecked Sendable {
 }
 
 final class ContractionLoop<T: FloatElement>: StepLoop {
-  private let contraction: Contraction
-  private let mostTerms: Int
+  /// A product, without anything that is counted when it is read.
+  private struct Term {
+    let a: Int
+    let offsetA: Int
+    let rowStrideA: Int
+    let columnStrideA: Int
+    let b: Int
+    let offsetB: Int
+    let rowStrideB: Int
+    let columnStrideB: Int
+    let depth: Int
+    let isPacked: Bool
+  }
+
+  private struct Block {
+    let target: Int
+    let accumulates: Bool
+    let terms: Range<Int>
+  }
+
+  private let columns: Int
+  private let blocks: [Block]
+  private let terms: [Term]
   let cost: Double
   let scratch: Int
 
   init(_ contraction: Contraction) {
-    self.contraction = contraction
-    let products = contraction.blocks.flatMap(\.products)
-    mostTerms = contraction.blocks.map(\.products.count).max() ?? 0
-    let depth = products.reduce(0) { $0 + $1.depth }
+    columns = contraction.columns
+    var blocks: [Block] = []
+    var terms: [Term] = []
+    for block in contraction.blocks {
+      let first = terms.count
+      for product in block.products {
+        terms.append(
+          Term(
+            a: product.a.buffer, offsetA: product.a.offset, rowStrideA: product.a.strides[0],
+            columnStrideA: product.a.strides[1], b: product.packed ?? product.b.buffer,
+            offsetB: product.b.offset, rowStrideB: product.b.strides[0],
+            columnStrideB: product.b.strides[1], depth: product.depth,
+            isPacked: product.packed != nil))
+      }
+      blocks.append(
+        Block(
+          target: block.target, accumulates: block.accumulates, terms: first..<terms.count))
+    }
+    self.blocks = blocks
+    self.terms = terms
+    let depth = terms.reduce(0) { $0 + $1.depth }
     cost = 50 + 2e-2 * Double(contraction.rows) * Double(contraction.columns) * Double(depth)
-    let isPacked = products.allSatisfy { $0.packed != nil }
-    scratch = isPacked ? 0 : T.kernels.matmulWorkspace * MemoryLayout<T>.size
+    scratch =
+      terms.allSatisfy(\.isPacked) ? 0 : T.kernels.matmulWorkspace * MemoryLayout<T>.size
   }
 
   func run(_ rows: Range<Int>, _ context: Context, _ scratch: UnsafeMutableRawPointer) {
-    let kernels = T.kernels
-    let columns = contraction.columns
-    withUnsafeTemporaryAllocation(of: ContractionTerm<T>.self, capacity: mostTerms) { terms in
-      let list = terms.baseAddress!
-      for first in stride(from: 0, to: columns, by: kernels.panelWidth) {
-        for block in contraction.blocks where block.products[0].packed != nil {
-          for (i, product) in block.products.enumerated() {
-            let a = context.pointer(product.a.buffer, T.self) + product.a.offset
-            (list + i).initialize(
-              to: ContractionTerm(
-                a: a + rows.lowerBound * product.a.strides[0], rowStride: product.a.strides[0],
-                columnStride: product.a.strides[1],
-                panel: context.pointer(product.packed!, T.self) + first * product.depth,
-                depth: product.depth))
-          }
-          kernels.contract(
-            rows.count, Swift.min(kernels.panelWidth, columns - first), list,
-            block.products.count,
-            context.pointer(block.target, T.self) + rows.lowerBound * columns + first, columns,
-            block.accumulates)
-        }
+    let width = T.kernels.panelWidth
+    // Panel by panel, so that all blocks read a panel while it is in the first-level cache.
+    for first in stride(from: 0, to: columns, by: width) {
+      for block in blocks where terms[block.terms.lowerBound].isPacked {
+        runPanel(block, rows, first, Swift.min(width, columns - first), context)
       }
     }
-    for block in contraction.blocks where block.products[0].packed == nil {
-      for (i, product) in block.products.enumerated() {
-        kernels.matmul(
-          rows.count, columns, product.depth,
-          context.pointer(product.a.buffer, T.self) + product.a.offset
-            + rows.lowerBound * product.a.strides[0],
-          product.a.strides[0], product.a.strides[1],
-          context.pointer(product.b.buffer, T.self) + product.b.offset, product.b.strides[0],
-          product.b.strides[1],
-          context.pointer(block.target, T.self) + rows.lowerBound * columns, columns,
-          block.accumulates || i > 0, scratch.assumingMemoryBound(to: T.self))
+    for block in blocks where !terms[block.terms.lowerBound].isPacked {
+      runDirectly(block, rows, context, scratch.assumingMemoryBound(to: T.self))
+    }
+  }
+
+  private func runPanel(
+    _ block: Block, _ rows: Range<Int>, _ first: Int, _ width: Int, _ context: Context
+  ) {
+    withUnsafeTemporaryAllocation(of: ContractionTerm<T>.self, capacity: block.terms.count) { list in
+      for (i, t) in block.terms.enumerated() {
+        let term = terms[t]
+        list.initializeElement(
+          at: i,
+          to: ContractionTerm(
+            a: context.pointer(term.a, T.self) + term.offsetA + rows.lowerBound * term.rowStrideA,
+            rowStride: term.rowStrideA, columnStride: term.columnStrideA,
+            panel: context.pointer(term.b, T.self) + first * term.depth, depth: term.depth))
       }
+      T.kernels.contract(
+        rows.count, width, list.baseAddress!, list.count,
+        context.pointer(block.target, T.self) + rows.lowerBound * columns + first, columns,
+        block.accumulates)
+    }
+  }
+
+  private func runDirectly(
+    _ block: Block, _ rows: Range<Int>, _ context: Context, _ workspace: UnsafeMutablePointer<T>
+  ) {
+    for t in block.terms {
+      let term = terms[t]
+      T.kernels.matmul(
+        rows.count, columns, term.depth,
+        context.pointer(term.a, T.self) + term.offsetA + rows.lowerBound * term.rowStrideA,
+        term.rowStrideA, term.columnStrideA,
+        context.pointer(term.b, T.self) + term.offsetB, term.rowStrideB, term.columnStrideB,
+        context.pointer(block.target, T.self) + rows.lowerBound * columns, columns,
+        block.accumulates || t > block.terms.lowerBound, workspace)
     }
   }
 }

@@ -1,26 +1,17 @@
-//  What numerics does not force to be primitive: plain functions of primitives, without derivatives of
-//  their own.
+//  What numerics does not force to be primitive: plain functions of primitives, without derivatives
+//  of their own.
 
 // MARK: Leaves and constants
 
 extension Tensor {
   /// A leaf without gradient that holds zeros until it is written.
-  public convenience init(
-    variable dtype: DType, _ dimensions: [Int], tag: String? = nil
-  ) throws {
-    try self.init(
-      leaf: Leaf(tag: tag, isParameter: false), dtype: dtype, shape: Shape(dimensions),
-      isParameter: false)
+  public convenience init(variable dtype: DType, _ dimensions: [Int], tag: String? = nil) throws {
+    try self.init(leaf: Leaf(tag: tag), dtype: dtype, shape: Shape(dimensions))
   }
 
   /// A leaf whose gradient is accumulated, holding zeros until it is written; float32 or float64.
-  public convenience init(
-    parameter dtype: DType, _ dimensions: [Int], tag: String? = nil
-  ) throws {
-    guard dtype.isFloat else {
-      throw NanogradError(
-        .dtype, "\(dtype) carries no gradient, expected float32 or float64", function: "parameter")
-    }
+  public convenience init(parameter dtype: DType, _ dimensions: [Int], tag: String? = nil) throws {
+    try dtype.requireGradient(in: "parameter")
     try self.init(
       leaf: Leaf(tag: tag, isParameter: true), dtype: dtype, shape: Shape(dimensions),
       isParameter: true)
@@ -31,11 +22,10 @@ extension Tensor {
 public func full(_ dtype: DType, _ dimensions: [Int], _ value: Double) throws -> Tensor {
   try broadcastTo(Tensor(constant: value, dtype), Shape(dimensions))
 }
-func zeros(_ dtype: DType, _ shape: Shape) throws -> Tensor {
-  try broadcastTo(Tensor(constant: 0, dtype), shape)
-}
-func ones(_ dtype: DType, _ shape: Shape) throws -> Tensor {
-  try broadcastTo(Tensor(constant: 1, dtype), shape)
+
+/// The same in another tensor's dtype and shape.
+func full(_ value: Double, like a: Tensor) throws -> Tensor {
+  try broadcastTo(a.number(value), a.shape)
 }
 
 /// Gives a composite its name in drawings.
@@ -50,9 +40,7 @@ private func named(
 /// 1/a. Gradient: -g·y².
 public func reciprocal(_ a: Tensor) throws -> Tensor { try 1 / a }
 /// 1 where a ≠ b, else 0.
-public func notEqual(_ a: Tensor, _ b: Tensor) throws -> Tensor {
-  try Tensor(constant: 1, a.dtype) - equal(a, b)
-}
+public func notEqual(_ a: Tensor, _ b: Tensor) throws -> Tensor { try 1 - equal(a, b) }
 /// 1 where a > b, else 0.
 public func greater(_ a: Tensor, _ b: Tensor) throws -> Tensor { try less(b, a) }
 /// 1 where a ≥ b, else 0.
@@ -60,11 +48,9 @@ public func greaterEqual(_ a: Tensor, _ b: Tensor) throws -> Tensor { try lessEq
 
 /// a limited to [low, high]. Gradient: g where low ≤ a ≤ high, else 0.
 public func clamp(_ a: Tensor, _ low: Double, _ high: Double) throws -> Tensor {
-  guard low <= high else {
-    throw NanogradError(
-      .argument, "bounds \(low) and \(high), expected the lower first", function: "clamp")
-  }
-  let (bottom, top) = try (Tensor(constant: low, a.dtype), Tensor(constant: high, a.dtype))
+  try require(
+    low <= high, .argument, "bounds \(low) and \(high), expected the lower first", in: "clamp")
+  let (bottom, top) = try (a.number(low), a.number(high))
   let limited = try select(less(a, bottom), bottom, select(less(top, a), top, a))
   return try named(limited, "clamp($0, \(number(low)), \(number(high)))", [a])
 }
@@ -86,7 +72,7 @@ public func logSumExp(_ a: Tensor, axes: [Int]? = nil, keep: Bool = false) throw
   let largest = try stopGradient(reduction(.max, a, set, keep: true))
   // An infinite largest is not subtracted: ∞ - ∞ would be NaN.
   let finite = try equal(largest - largest, a.number(0))
-  let shift = try select(finite, largest, Tensor(constant: 0, a.dtype))
+  let shift = try select(finite, largest, a.number(0))
   let kept = try shift + log(reduction(.sum, exp(a - shift), set, keep: true))
   let result = try keep ? kept : reshape(kept, to: set.reduce(a.shape, keep: false))
   return try named(result, "logsumexp($0)", [a])
@@ -95,23 +81,26 @@ public func logSumExp(_ a: Tensor, axes: [Int]? = nil, keep: Bool = false) throw
 /// eᵃ / Σ eᵃ along an axis, without overflow. Gradient: y·(g - Σ g·y).
 public func softmax(_ a: Tensor, axis: Int) throws -> Tensor {
   let set = try Axes([axis], of: a.shape)
-  guard a.size > 0 else { return try named(exp(a), "softmax($0)", [a]) }
-  let e = try exp(a - stopGradient(reduction(.max, a, set, keep: true)))
+  let e = try exp(belowLargest(a, set))
   return try named(e / reduction(.sum, e, set, keep: true), "softmax($0)", [a])
 }
 
 /// a - ln Σ eᵃ along an axis, without overflow. Gradient: g - softmax(a)·Σ g.
 public func logSoftmax(_ a: Tensor, axis: Int) throws -> Tensor {
   let set = try Axes([axis], of: a.shape)
-  guard a.size > 0 else { return try named(exp(a), "log_softmax($0)", [a]) }
-  let s = try a - stopGradient(reduction(.max, a, set, keep: true))
+  let s = try belowLargest(a, set)
   return try named(s - log(reduction(.sum, exp(s), set, keep: true)), "log_softmax($0)", [a])
+}
+
+/// a less its largest over axes, so that its exponentials do not overflow.
+private func belowLargest(_ a: Tensor, _ axes: Axes) throws -> Tensor {
+  a.size == 0 ? a : try a - stopGradient(reduction(.max, a, axes, keep: true))
 }
 
 // MARK: Selections
 
-/// Picks whole slices: a's axis is replaced by the axes of `indices`, as in an embedding. Indices are checked
-/// on evaluation. Gradient: g, added at the indices.
+/// Picks whole slices: a's axis is replaced by the axes of `indices`, as in an embedding. Indices
+/// are checked on evaluation. Gradient: g, added at the indices.
 public func indexSelect(_ a: Tensor, at indices: Tensor, axis: Int) throws -> Tensor {
   let axis = try a.shape.axis(axis)
   let flat = try Shape(rank: a.rank) { $0 == axis ? indices.size : 1 }
@@ -126,16 +115,11 @@ public func oneHot(_ indices: Tensor, depth: Int, _ dtype: DType) throws -> Tens
 
 /// The same, in the dtype of the indices.
 private func matches(_ indices: Tensor, depth: Int) throws -> Tensor {
-  guard !indices.dtype.isFloat else {
-    throw NanogradError(
-      .dtype, "indices are \(indices.dtype), expected int32 or int64", function: "one_hot")
-  }
-  guard depth >= 0, depth <= Int(Int32.max) else {
-    throw NanogradError(
-      .argument, "depth \(depth), expected 0 to \(Int32.max)", function: "one_hot")
-  }
-  return try equal(
-    expandDims(indices, axis: -1), Tensor(iota: depth, indices.dtype))
+  try indices.dtype.requireIndices(in: "one_hot")
+  try require(
+    depth >= 0 && depth <= Int(Int32.max), .argument,
+    "depth \(depth), expected 0 to \(Int32.max)", in: "one_hot")
+  return try equal(expandDims(indices, axis: -1), Tensor(iota: depth, indices.dtype))
 }
 
 // MARK: Losses
@@ -162,7 +146,7 @@ public func binaryCrossEntropy(logits z: Tensor, _ t: Tensor) throws -> Tensor {
   try requireEqual(z, t, "binary_cross_entropy_logits")
   // relu and |z| have no slope at 0 but their sum here has one: the choice between the branches is
   // constant, and each branch is smooth.
-  let zero = try Tensor(constant: 0, z.dtype)
+  let zero = try z.number(0)
   let negative = try less(z, zero)
   let (positive, magnitude) = try (select(negative, zero, z), select(negative, -z, z))
   return try crossEntropy(mean(positive - z * t + log1p(exp(-magnitude))), z, t)
@@ -171,42 +155,40 @@ public func binaryCrossEntropy(logits z: Tensor, _ t: Tensor) throws -> Tensor {
 /// For probabilities y over the last axis and targets t of the same shape: -mean over rows of
 /// Σ t·ln(y + ε), ε = 1e-12.
 public func crossEntropy(_ y: Tensor, _ t: Tensor) throws -> Tensor {
-  try requireClasses(y, "cross_entropy")
-  try requireEqual(y, t, "cross_entropy")
+  try requireClasses(y, like: t, "cross_entropy")
   return try crossEntropy(-mean(sum(t * log(y + epsilon), axes: [-1])), y, t)
 }
 
 /// The same for logits, without overflow. Gradient in z: (softmax(z)·Σt - t)/rows.
 public func crossEntropy(logits z: Tensor, _ t: Tensor) throws -> Tensor {
-  try requireClasses(z, "cross_entropy_logits")
-  try requireEqual(z, t, "cross_entropy_logits")
+  try requireClasses(z, like: t, "cross_entropy_logits")
   return try crossEntropy(-mean(sum(t * logSoftmax(z, axis: -1), axes: [-1])), z, t)
 }
 
-/// The same for probabilities, the targets being class indices. A row whose index is no class contributes 0.
+/// The same for probabilities, the targets being class indices. A row whose index is no class
+/// contributes 0.
 public func crossEntropy(_ y: Tensor, indices: Tensor) throws -> Tensor {
   try requireClasses(y, "cross_entropy_indices")
   return try crossEntropy(log(y + epsilon), at: indices, y, "cross_entropy_indices")
 }
 
-/// The same for logits, the targets being class indices. A row whose index is no class contributes 0.
+/// The same for logits, the targets being class indices. A row whose index is no class contributes
+/// 0.
 public func crossEntropy(logits z: Tensor, indices: Tensor) throws -> Tensor {
   try requireClasses(z, "cross_entropy_logits_indices")
-  return try crossEntropy(
-    logSoftmax(z, axis: -1), at: indices, z, "cross_entropy_logits_indices")
+  let logarithms = try logSoftmax(z, axis: -1)
+  return try crossEntropy(logarithms, at: indices, z, "cross_entropy_logits_indices")
 }
 
 private func crossEntropy(
   _ logarithms: Tensor, at indices: Tensor, _ y: Tensor, _ function: String
 ) throws -> Tensor {
-  guard y.rank == indices.rank + 1, indices.shape.elementsEqual(y.shape.dropLast()) else {
-    throw NanogradError(
-      .shape, "indices of shape \(indices.shape) for shape \(y.shape), expected "
-        + "[\(y.shape.dropLast().map(String.init).joined(separator: ", "))]",
-      function: function)
-  }
+  let expected = try Shape(y.shape.dropLast())
+  try require(
+    indices.shape == expected, .shape,
+    "indices of shape \(indices.shape) for shape \(y.shape), expected \(expected)", in: function)
   let chosen = try cast(matches(indices, depth: y.shape[y.rank - 1]), to: y.dtype)
-  let picked = try select(chosen, logarithms, Tensor(constant: 0, y.dtype))
+  let picked = try select(chosen, logarithms, y.number(0))
   return try crossEntropy(-mean(sum(picked, axes: [-1])), y, indices)
 }
 
@@ -226,25 +208,13 @@ public func lasso(_ w: Tensor) throws -> Tensor {
   return try named(body, "($0)", [body], isOpaque: false)
 }
 
-private func requireFloat(_ y: Tensor, _ function: String) throws {
-  guard y.dtype.isFloat else {
-    throw NanogradError(
-      .dtype, "not defined for \(y.dtype), expected float32 or float64; cast converts",
-      function: function)
-  }
-}
-
 private func requireEqual(_ y: Tensor, _ t: Tensor, _ function: String) throws {
-  try requireFloat(y, function)
-  guard y.shape == t.shape else {
-    throw NanogradError(
-      .shape, "shapes \(y.shape) and \(t.shape), expected equal ones", function: function)
-  }
+  try y.dtype.requireFloat(in: function)
+  try requireEqualShapes(y, t, in: function)
 }
 
-private func requireClasses(_ y: Tensor, _ function: String) throws {
-  try requireFloat(y, function)
-  guard y.rank > 0 else {
-    throw NanogradError(.shape, "a scalar, expected a last axis of classes", function: function)
-  }
+private func requireClasses(_ y: Tensor, like t: Tensor? = nil, _ function: String) throws {
+  try y.dtype.requireFloat(in: function)
+  try require(y.rank > 0, .shape, "a scalar, expected a last axis of classes", in: function)
+  if let t { try requireEqualShapes(y, t, in: function) }
 }

@@ -2,37 +2,38 @@
 
 /// The definition of a primitive, as it stands in the table of `Operator`.
 struct Definition {
-  /// The derivative for operand `i` of the result `y`, given the gradient `g` that reaches `y`. It is
-  /// a graph of ordinary operators. Where operands broadcast, so may the result: the reverse trace
-  /// sums over what was repeated.
+  /// The derivative for operand `i` of the result `y`, given the gradient `g` that reaches `y`. It
+  /// is a graph of ordinary operators. Where operands broadcast, so may the result: the reverse
+  /// trace sums over what was repeated.
   typealias Derivative = (_ g: Tensor, _ y: Tensor, _ i: Int) throws -> Tensor
 
   /// The name in messages.
   let name: String
   /// How an application is written; `$0`, `$1`, … stand for operands and `$*` for all of them.
-  let notation: (Tensor) -> String
+  private(set) var notation: (Tensor) -> String
   let signature: Signature
-  let shape: (Application) throws -> Shape
+  let shape: ShapeRule
   /// One for each operand, or one for all. Empty where no gradient passes.
   let derivatives: [Derivative]
 
+  /// Written `name($0)` if no notation is given.
   init(
-    _ name: String, _ notation: String, _ signature: Signature = .floats,
-    _ shape: @escaping (Application) throws -> Shape = Application.broadcast,
-    _ derivatives: Derivative...
+    _ name: String, _ notation: String? = nil, of signature: Signature = .numbers,
+    shape: ShapeRule = .broadcast, _ derivatives: Derivative...
   ) {
-    self.init(name, { _ in notation }, signature, shape, derivatives)
-  }
-
-  init(
-    _ name: String, _ notation: @escaping (Tensor) -> String, _ signature: Signature,
-    _ shape: @escaping (Application) throws -> Shape, _ derivatives: [Derivative]
-  ) {
+    let notation = notation ?? "\(name)($0)"
     self.name = name
-    self.notation = notation
+    self.notation = { _ in notation }
     self.signature = signature
     self.shape = shape
     self.derivatives = derivatives
+  }
+
+  /// The same, with a notation that depends on the tensor.
+  func written(_ notation: @escaping (Tensor) -> String) -> Definition {
+    var result = self
+    result.notation = notation
+    return result
   }
 }
 
@@ -47,67 +48,52 @@ enum Signature {
 
   func check(_ operands: Operands) throws {
     let first = operands[0].dtype
-    if self == .indexed {
-      guard !operands[1].dtype.isFloat else {
-        throw NanogradError(.dtype, "indices are \(operands[1].dtype), expected int32 or int64")
-      }
-      return
-    }
-    guard first.isFloat || self == .numbers else {
-      throw NanogradError(
-        .dtype, "not defined for \(first), expected float32 or float64; cast converts")
-    }
-    for i in 1..<Swift.max(operands.count, 1) where operands[i].dtype != first {
-      throw NanogradError(
-        .dtype, "dtypes \(first) and \(operands[i].dtype), expected equal ones; cast converts")
+    if self == .indexed { return try operands[1].dtype.requireIndices() }
+    if self == .floats { try first.requireFloat() }
+    for i in 1..<operands.count {
+      let other = operands[i].dtype
+      try require(
+        other == first, .dtype, "dtypes \(first) and \(other), expected equal ones; cast converts")
     }
   }
 }
 
-/// An operator about to be applied: what a rule for shapes looks at.
-struct Application {
-  let operands: Operands
-  let attributes: Attributes
-  /// The result's shape, for operators that are told theirs.
-  let requested: Shape
-
-  init(_ operands: Operands, _ attributes: Attributes, _ requested: Shape) {
-    self.operands = operands
-    self.attributes = attributes
-    self.requested = requested
+extension DType {
+  func requireGradient(in function: String) throws {
+    try require(
+      isFloat, .dtype, "\(self) carries no gradient, expected float32 or float64", in: function)
   }
 
-  subscript(i: Int) -> Shape { operands[i].shape }
+  func requireFloat(in function: String? = nil) throws {
+    try require(
+      isFloat, .dtype, "not defined for \(self), expected float32 or float64; cast converts",
+      in: function)
+  }
 
+  func requireIndices(in function: String? = nil) throws {
+    try require(!isFloat, .dtype, "indices are \(self), expected int32 or int64", in: function)
+  }
+}
+
+func requireEqualShapes(_ a: Tensor, _ b: Tensor, in function: String) throws {
+  try require(
+    a.shape == b.shape, .shape, "shapes \(a.shape) and \(b.shape), expected equal ones",
+    in: function)
+}
+
+/// How a result's shape follows from its operands', for operators whose function does not work it
+/// out.
+enum ShapeRule {
   /// All operands broadcast to the result.
-  static func broadcast(_ a: Application) throws -> Shape {
-    var shape = a[0]
-    for i in 1..<Swift.max(a.operands.count, 1) { shape = try Shape.broadcast(shape, a[i]) }
-    return shape
-  }
-
-  /// As asked for; the function that asks has checked it.
-  static func asRequested(_ a: Application) -> Shape { a.requested }
-
+  case broadcast
   /// [m, k] and [k, n] give [m, n]; leading axes broadcast; a vector's axis is not in the result.
-  static func product(_ a: Application) throws -> Shape {
-    let (x, y) = (a[0], a[1])
-    guard x.rank > 0, y.rank > 0 else {
-      throw NanogradError(.shape, "shapes \(x) and \(y), expected at least one axis each")
-    }
-    let k = x[x.rank - 1]
-    guard y[Swift.max(y.rank - 2, 0)] == k else {
-      throw NanogradError(
-        .shape,
-        "shapes \(x) and \(y): \(k) columns on the left, \(y[Swift.max(y.rank - 2, 0)]) rows on "
-          + "the right, expected equal numbers")
-    }
-    let batch = try Shape.broadcast(
-      Shape(rank: Swift.max(x.rank - 2, 0)) { x[$0] },
-      Shape(rank: Swift.max(y.rank - 2, 0)) { y[$0] })
-    let rows = x.rank > 1 ? [x[x.rank - 2]] : []
-    let columns = y.rank > 1 ? [y[y.rank - 1]] : []
-    return try Shape(batch + rows + columns)
+  case product
+
+  func shape(of operands: Operands) throws -> Shape {
+    if self == .product { return try Shape.product(operands[0].shape, operands[1].shape) }
+    var shape = operands[0].shape
+    for i in 1..<operands.count { shape = try Shape.broadcast(shape, operands[i].shape) }
+    return shape
   }
 }
 
@@ -134,38 +120,14 @@ enum Attributes {
   var label: Label? { if case .label(let label) = self { label } else { nil } }
 }
 
-/// A regular selection of elements: index `i` of the window is `start + i * step` outside, on each axis.
-/// A step may be negative, not 0.
+/// A regular selection of elements: index `i` of the window is `start + i * step` outside, on each
+/// axis. A step may be negative, not 0.
 final class Window: Sendable {
-  let start: InlineArray<8, Int>
-  let step: InlineArray<8, Int>
+  let start: PerAxis
+  let step: PerAxis
 
-  init(
-    start: InlineArray<8, Int> = .init(repeating: 0),
-    step: InlineArray<8, Int> = .init(repeating: 1)
-  ) {
+  init(start: PerAxis = .init(repeating: 0), step: PerAxis = .init(repeating: 1)) {
     self.start = start
     self.step = step
-  }
-}
-
-/// The name of a composite in drawings.
-final class Label {
-  /// Like a primitive's notation; the numbers refer to `arguments`.
-  let notation: String
-  private(set) var arguments: [Tensor]
-  /// Whether drawings show the arguments in place of what is inside.
-  let isOpaque: Bool
-
-  init(_ notation: String, _ arguments: [Tensor], isOpaque: Bool) {
-    self.notation = notation
-    self.arguments = arguments
-    self.isOpaque = isOpaque
-  }
-
-  /// Gives up the arguments, when the tensor that it names is taken apart.
-  func release() -> [Tensor] {
-    defer { arguments = [] }
-    return arguments
   }
 }

@@ -30,8 +30,8 @@ public func sigmoid(_ a: Tensor) throws -> Tensor { try Tensor(.sigmoid, .one(a)
 public func relu(_ a: Tensor) throws -> Tensor { try Tensor(.relu, .one(a)) }
 /// The same value, through which no gradient passes.
 public func stopGradient(_ a: Tensor) throws -> Tensor { try Tensor(.stopGradient, .one(a)) }
-/// The same numbers in another dtype: rounded to nearest for floats, toward 0 and to the nearest end
-/// of the range for integers (NaN gives 0). Gradient between float dtypes: g, cast back.
+/// The same numbers in another dtype: rounded to nearest for floats, toward 0 and to the nearest
+/// end of the range for integers (NaN gives 0). Gradient between float dtypes: g, cast back.
 public func cast(_ a: Tensor, to dtype: DType) throws -> Tensor {
   a.dtype == dtype ? a : try Tensor(.cast, .one(a), dtype: dtype)
 }
@@ -44,21 +44,19 @@ public func - (a: Tensor, b: Tensor) throws -> Tensor { try Tensor(.subtract, .t
 public func * (a: Tensor, b: Tensor) throws -> Tensor { try Tensor(.multiply, .two(a, b)) }
 /// a / b, broadcast. Gradients: g/b, -g·y/b.
 public func / (a: Tensor, b: Tensor) throws -> Tensor { try Tensor(.divide, .two(a, b)) }
-public func + (a: Tensor, b: Double) throws -> Tensor { try a + Tensor(constant: b, a.dtype) }
-public func - (a: Tensor, b: Double) throws -> Tensor { try a - Tensor(constant: b, a.dtype) }
-public func * (a: Tensor, b: Double) throws -> Tensor { try a * Tensor(constant: b, a.dtype) }
-public func / (a: Tensor, b: Double) throws -> Tensor { try a / Tensor(constant: b, a.dtype) }
-public func + (a: Double, b: Tensor) throws -> Tensor { try Tensor(constant: a, b.dtype) + b }
-public func - (a: Double, b: Tensor) throws -> Tensor { try Tensor(constant: a, b.dtype) - b }
-public func * (a: Double, b: Tensor) throws -> Tensor { try Tensor(constant: a, b.dtype) * b }
-public func / (a: Double, b: Tensor) throws -> Tensor { try Tensor(constant: a, b.dtype) / b }
+public func + (a: Tensor, b: Double) throws -> Tensor { try a + a.number(b) }
+public func - (a: Tensor, b: Double) throws -> Tensor { try a - a.number(b) }
+public func * (a: Tensor, b: Double) throws -> Tensor { try a * a.number(b) }
+public func / (a: Tensor, b: Double) throws -> Tensor { try a / a.number(b) }
+public func + (a: Double, b: Tensor) throws -> Tensor { try b.number(a) + b }
+public func - (a: Double, b: Tensor) throws -> Tensor { try b.number(a) - b }
+public func * (a: Double, b: Tensor) throws -> Tensor { try b.number(a) * b }
+public func / (a: Double, b: Tensor) throws -> Tensor { try b.number(a) / b }
 
 /// aᵇ. Gradients: g·b·aᵇ⁻¹, g·y·ln a (0 where a ≤ 0).
 public func power(_ a: Tensor, _ b: Tensor) throws -> Tensor { try Tensor(.power, .two(a, b)) }
 /// a to the power of a number. Gradient: g·k·aᵏ⁻¹.
-public func power(_ a: Tensor, _ exponent: Double) throws -> Tensor {
-  try power(a, Tensor(constant: exponent, a.dtype))
-}
+public func power(_ a: Tensor, _ k: Double) throws -> Tensor { try power(a, a.number(k)) }
 /// The larger, NaN if either is. Gradient: to the larger; half to each of equals.
 public func maximum(_ a: Tensor, _ b: Tensor) throws -> Tensor { try Tensor(.maximum, .two(a, b)) }
 /// The smaller, NaN if either is. Gradient: to the smaller; half to each of equals.
@@ -73,12 +71,13 @@ public func lessEqual(_ a: Tensor, _ b: Tensor) throws -> Tensor {
 }
 /// a where the condition is not 0, else b, broadcast. Gradients: g where chosen, else 0.
 public func select(_ condition: Tensor, _ a: Tensor, _ b: Tensor) throws -> Tensor {
-  let chooser = condition.dtype == a.dtype ? condition : try cast(notEqual(condition, condition.number(0)), to: a.dtype)
+  let fits = condition.dtype == a.dtype
+  let chooser = try fits ? condition : cast(notEqual(condition, condition.number(0)), to: a.dtype)
   return try Tensor(.select, .three(chooser, a, b), dtype: a.dtype)
 }
 
 extension Tensor {
-  /// A number in this tensor's dtype. For the small integers that every dtype holds.
+  /// A number in this tensor's dtype.
   func number(_ value: Double) throws -> Tensor { try Tensor(constant: value, dtype) }
 }
 
@@ -88,9 +87,9 @@ infix operator • : MultiplicationPrecedence
 /// The matrix product, as `matmul`.
 public func • (a: Tensor, b: Tensor) throws -> Tensor { try matmul(a, b) }
 
-/// The matrix product: [m, k] with [k, n] gives [m, n]; leading axes are batches and broadcast; a vector
-/// is a row on the left and a column on the right, whose axis is not in the result. Gradients:
-/// g @ bᵀ, aᵀ @ g.
+/// The matrix product: [m, k] with [k, n] gives [m, n]; leading axes are batches and broadcast; a
+/// vector is a row on the left and a column on the right, whose axis is not in the result.
+/// Gradients: g @ bᵀ, aᵀ @ g.
 public func matmul(_ a: Tensor, _ b: Tensor) throws -> Tensor { try Tensor(.matmul, .two(a, b)) }
 
 /// The sum over axes (all for nil), which go, or stay as 1. Gradient: g, repeated.
@@ -105,18 +104,18 @@ public func max(_ a: Tensor, axes: [Int]? = nil, keep: Bool = false) throws -> T
 public func min(_ a: Tensor, axes: [Int]? = nil, keep: Bool = false) throws -> Tensor {
   try reduction(.min, a, Axes(axes, of: a.shape), keep: keep)
 }
-/// The index of the first of the largest along an axis (of NaN if there is one), as int64. No gradient.
+/// The index of the first of the largest along an axis (of NaN if there is one), as int64. No
+/// gradient.
 public func argmax(_ a: Tensor, axis: Int, keep: Bool = false) throws -> Tensor {
   try reduction(.argmax, a, Axes([axis], of: a.shape), keep: keep)
 }
 
 func reduction(_ op: Operator, _ a: Tensor, _ axes: Axes, keep: Bool) throws -> Tensor {
-  if op != .sum {
-    for axis in 0..<a.rank where axes.contains(axis) && a.shape[axis] == 0 {
-      throw NanogradError(
-        .shape, "shape \(a.shape) has no element along axis \(axis), expected at least one",
-        function: op.definition.name)
-    }
+  for axis in 0..<a.rank where op != .sum && axes.contains(axis) {
+    try require(
+      a.shape[axis] > 0, .shape,
+      "shape \(a.shape) has no element along axis \(axis), expected at least one",
+      in: op.definition.name)
   }
   return try Tensor(
     op, .one(a), .axes(axes), dtype: op == .argmax ? .int64 : a.dtype,

@@ -1,7 +1,7 @@
 //  The reverse trace: a gradient is a graph of the same operators as everything else.
 
-/// Adds each tensor's share of the gradient to its operands', consumers first, and lists the Parameters
-/// it meets. The first tensor visited is the root.
+/// Adds each tensor's share of the gradient to its operands', consumers first, and lists the
+/// Parameters it meets. The first tensor visited is the root.
 public struct Back: Visitor {
   /// The Parameters met, consumers first.
   public private(set) var parameters: [Tensor] = []
@@ -10,17 +10,15 @@ public struct Back: Visitor {
   private let paths: TensorMap<Bool>?
 
   /// A trace to Parameters that starts with ones at the first tensor visited.
-  public init() {
-    paths = nil
-  }
+  public init() { paths = nil }
 
   init(from root: Tensor, seed: Tensor?, paths: TensorMap<Bool>? = nil) throws {
     if let seed {
-      guard seed.shape == root.shape, seed.dtype == root.dtype else {
-        throw NanogradError(
-          seed.dtype == root.dtype ? .shape : .dtype, "seed of \(seed.dtype) \(seed.shape) for \(root.dtype) \(root.shape), expected "
-            + "the same shape and dtype", function: "gradients")
-      }
+      try require(
+        seed.shape == root.shape && seed.dtype == root.dtype,
+        seed.dtype == root.dtype ? .shape : .dtype,
+        "seed of \(seed.dtype) \(seed.shape) for \(root.dtype) \(root.shape), expected the same "
+          + "shape and dtype", in: "gradients")
       gradients[root] = seed
     }
     self.paths = paths
@@ -30,9 +28,7 @@ public struct Back: Visitor {
   public func gradient(of tensor: Tensor) -> Tensor? { gradients[tensor] }
 
   public mutating func visit(_ y: Tensor) throws {
-    if gradients.count == 0 {
-      gradients[y] = try ones(y.dtype, y.shape)
-    }
+    if gradients.count == 0 { gradients[y] = try full(1, like: y) }
     guard let g = gradients[y] else { return }
     if y.isParameter { parameters.append(y) }
     let rules = y.op.definition.derivatives
@@ -48,15 +44,12 @@ public struct Back: Visitor {
   }
 }
 
-/// The gradients of Σ seed·y with respect to tensors of its graph, as graphs, which can be differentiated
-/// again. A missing seed stands for ones; what y does not depend on gets zeros.
+/// The gradients of Σ seed·y with respect to tensors of its graph, as graphs, which can be
+/// differentiated again. A missing seed stands for ones; what y does not depend on gets zeros.
 public func gradients(
   of y: Tensor, withRespectTo targets: [Tensor], seed: Tensor? = nil
 ) throws -> [Tensor] {
-  guard y.dtype.isFloat else {
-    throw NanogradError(
-      .dtype, "\(y.dtype) carries no gradient, expected float32 or float64", function: "gradients")
-  }
+  try y.dtype.requireGradient(in: "gradients")
   var paths = TensorMap<Bool>()
   for target in targets where target.dtype.isFloat { paths[target] = true }
   let nodes = order([y])
@@ -65,7 +58,7 @@ public func gradients(
   }
   var back = try Back(from: y, seed: seed, paths: paths)
   for node in nodes.reversed() { try back.visit(node) }
-  return try targets.map { try back.gradient(of: $0) ?? zeros($0.dtype, $0.shape) }
+  return try targets.map { try back.gradient(of: $0) ?? full(0, like: $0) }
 }
 
 extension Tensor {
@@ -74,9 +67,7 @@ extension Tensor {
   public var grad: Tensor? {
     guard isParameter, let leaf else { return nil }
     if leaf.gradient == nil {
-      leaf.gradient = Tensor(
-        leaf: Leaf(tag: "∂\(leaf.name)", isParameter: false), dtype: dtype, shape: shape,
-        isParameter: false)
+      leaf.gradient = Tensor(leaf: Leaf(tag: "∂\(leaf.name)"), dtype: dtype, shape: shape)
     }
     return leaf.gradient
   }

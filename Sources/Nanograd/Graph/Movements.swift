@@ -11,70 +11,59 @@ public func transpose(_ a: Tensor) throws -> Tensor {
 /// Axis `i` of the result is axis `axes[i]` of a. Gradient: g, moved back.
 public func permute(_ a: Tensor, _ axes: [Int]) throws -> Tensor {
   _ = try Axes(axes, of: a.shape)
-  guard axes.count == a.rank else {
-    throw NanogradError(
-      .argument, "\(axes.count) axes for shape \(a.shape), expected \(a.rank)", function: "permute")
-  }
+  try require(
+    axes.count == a.rank, .argument,
+    "\(axes.count) axes for shape \(a.shape), expected \(a.rank)", in: "permute")
   var order = InlineArray<8, UInt8>(repeating: 0)
   for (i, axis) in axes.enumerated() { order[i] = UInt8(try a.shape.axis(axis)) }
-  return try Tensor(
-    .permute, .one(a), .order(order),
-    requested: Shape(rank: a.rank) { a.shape[Int(order[$0])] })
+  let shape = try Shape(rank: a.rank) { a.shape[Int(order[$0])] }
+  return try Tensor(.permute, .one(a), .order(order), requested: shape)
 }
 
-/// The same elements in another shape, of which one dimension may be -1: worked out from the others.
-/// Gradient: g in a's shape.
+/// The same elements in another shape, of which one dimension may be -1: worked out from the
+/// others. Gradient: g in a's shape.
 public func reshape(_ a: Tensor, _ dimensions: [Int]) throws -> Tensor {
   guard let open = dimensions.firstIndex(of: -1) else {
     return try reshape(a, to: Shape(dimensions))
   }
   let others = try Shape(rank: dimensions.count) { $0 == open ? 1 : dimensions[$0] }
-  guard others.size > 0, a.size % others.size == 0 else {
-    throw NanogradError(
-      .shape, "no dimension in place of -1 makes \(dimensions) hold the \(a.size) elements of "
-        + "\(a.shape)", function: "reshape")
-  }
+  try require(
+    others.size > 0 && a.size % others.size == 0, .shape,
+    "no dimension in place of -1 makes \(dimensions) hold the \(a.size) elements of \(a.shape)",
+    in: "reshape")
   return try reshape(a, to: others.replacing(open, with: a.size / others.size))
 }
 
 func reshape(_ a: Tensor, to shape: Shape) throws -> Tensor {
-  guard shape.size == a.size else {
-    throw NanogradError(
-      .shape, "\(a.shape) has \(a.size) elements and \(shape) has \(shape.size), expected equal numbers",
-      function: "reshape")
-  }
+  try require(
+    shape.size == a.size, .shape,
+    "\(a.shape) has \(a.size) elements and \(shape) has \(shape.size), expected equal numbers",
+    in: "reshape")
   return try Tensor(.reshape, .one(a), requested: shape)
 }
 
 /// A tensor of one element as a scalar.
 public func item(_ a: Tensor) throws -> Tensor {
-  guard a.size == 1 else {
-    throw NanogradError(
-      .shape, "shape \(a.shape) has \(a.size) elements, expected one", function: "as_scalar")
-  }
+  try require(
+    a.size == 1, .shape, "shape \(a.shape) has \(a.size) elements, expected one", in: "as_scalar")
   return try reshape(a, to: .scalar)
 }
 
 /// Adds an axis of 1 that will be axis `axis` of the result.
 public func expandDims(_ a: Tensor, axis: Int) throws -> Tensor {
-  guard axis >= -(a.rank + 1), axis <= a.rank else {
-    throw NanogradError(
-      .argument, "axis \(axis) for shape \(a.shape), expected \(-(a.rank + 1)) to \(a.rank)",
-      function: "expand_dims")
-  }
-  let at = axis < 0 ? axis + a.rank + 1 : axis
-  return try reshape(a, to: Shape(rank: a.rank + 1) { i in
-    i == at ? 1 : a.shape[i < at ? i : i - 1]
-  })
+  let rank = a.rank + 1
+  let at = try counted(
+    axis, below: rank, "axis \(axis) for shape \(a.shape)", in: "expand_dims")
+  let shape = try Shape(rank: rank) { $0 == at ? 1 : a.shape[$0 < at ? $0 : $0 - 1] }
+  return try reshape(a, to: shape)
 }
 
 /// Removes an axis of 1.
 public func squeeze(_ a: Tensor, axis: Int) throws -> Tensor {
   let at = try a.shape.axis(axis)
-  guard a.shape[at] == 1 else {
-    throw NanogradError(
-      .shape, "axis \(axis) of shape \(a.shape) is \(a.shape[at]), expected 1", function: "squeeze")
-  }
+  try require(
+    a.shape[at] == 1, .shape, "axis \(axis) of shape \(a.shape) is \(a.shape[at]), expected 1",
+    in: "squeeze")
   return try reshape(a, to: Shape(rank: a.rank - 1) { a.shape[$0 < at ? $0 : $0 + 1] })
 }
 
@@ -84,24 +73,21 @@ public func broadcastTo(_ a: Tensor, _ dimensions: [Int]) throws -> Tensor {
 }
 
 func broadcastTo(_ a: Tensor, _ shape: Shape) throws -> Tensor {
-  guard a.shape.broadcasts(to: shape) else {
-    throw NanogradError(
-      .shape, "shape \(a.shape) does not broadcast to \(shape)", function: "broadcast_to")
-  }
+  try require(
+    a.shape.broadcasts(to: shape), .shape, "shape \(a.shape) does not broadcast to \(shape)",
+    in: "broadcast_to")
   return a.shape == shape ? a : try Tensor(.broadcast, .one(a), requested: shape)
 }
 
-/// Elements start, start + step, … before `stop` along an axis, as Python's `a[start:stop:step]`: negative
-/// bounds count from the end, bounds are clipped, and nil stands for the end in the step's direction.
-/// Gradient: g, in zeros.
+/// Elements start, start + step, … before `stop` along an axis, as Python's `a[start:stop:step]`:
+/// negative bounds count from the end, bounds are clipped, and nil stands for the end in the step's
+/// direction. Gradient: g, in zeros.
 public func slice(
   _ a: Tensor, axis: Int, _ start: Int? = nil, _ stop: Int? = nil, step: Int = 1
 ) throws -> Tensor {
   let axis = try a.shape.axis(axis)
   let n = a.shape[axis]
-  guard step != 0 else {
-    throw NanogradError(.argument, "step 0, expected another number", function: "slice")
-  }
+  try require(step != 0, .argument, "step 0, expected another number", in: "slice")
   // The one step whose opposite is no number; it selects what its neighbour does.
   let step = Swift.max(step, -Int.max)
   // Python's rule: bounds lie between the ends as seen in the step's direction.
@@ -114,25 +100,19 @@ public func slice(
   let stride = Swift.abs(step)
   let count = distance > 0 ? (distance - 1) / stride + 1 : 0
   if count == n && step == 1 { return a }
-  var starts = InlineArray<8, Int>(repeating: 0)
-  var steps = InlineArray<8, Int>(repeating: 1)
+  var (starts, steps) = (PerAxis(repeating: 0), PerAxis(repeating: 1))
   starts[axis] = count == 0 ? 0 : first
   // A step longer than the axis selects at most one element and must not overflow later.
   steps[axis] = count <= 1 ? 1 : step
-  return try sliced(
-    a, Window(start: starts, step: steps), to: a.shape.replacing(axis, with: count))
+  let shape = try a.shape.replacing(axis, with: count)
+  return try sliced(a, Window(start: starts, step: steps), to: shape)
 }
 
 /// The part at one index (negative: from the end) of an axis, without that axis.
 public func select(_ a: Tensor, axis: Int, index: Int) throws -> Tensor {
   let at = try a.shape.axis(axis)
-  let n = a.shape[at]
-  guard index >= -n, index < n else {
-    throw NanogradError(
-      .argument, "index \(index) on axis \(axis) of shape \(a.shape), expected "
-        + (n == 0 ? "none: it is empty" : "\(-n) to \(n - 1)"), function: "select")
-  }
-  let i = index < 0 ? index + n : index
+  let i = try counted(
+    index, below: a.shape[at], "index \(index) on axis \(axis) of shape \(a.shape)", in: "select")
   return try squeeze(slice(a, axis: at, i, i + 1), axis: at)
 }
 
@@ -144,117 +124,107 @@ func placed(_ a: Tensor, _ window: Window, in shape: Shape) throws -> Tensor {
   try Tensor(.place, .one(a), .window(window), requested: shape)
 }
 
-/// Surrounds a with `value`: before[i] and after[i] elements on axis i. Gradient: g without the surrounds.
+/// Surrounds a with `value`: before[i] and after[i] elements on axis i. Gradient: g without the
+/// surrounds.
 public func pad(_ a: Tensor, before: [Int], after: [Int], value: Double = 0) throws -> Tensor {
-  guard before.count == a.rank, after.count == a.rank else {
-    throw NanogradError(
-      .argument, "\(before.count) and \(after.count) widths for shape \(a.shape), expected \(a.rank)",
-      function: "pad")
-  }
-  var start = InlineArray<8, Int>(repeating: 0)
+  try require(
+    before.count == a.rank && after.count == a.rank, .argument,
+    "\(before.count) and \(after.count) widths for shape \(a.shape), expected \(a.rank)", in: "pad")
+  var start = PerAxis(repeating: 0)
   let shape = try Shape(rank: a.rank) { axis in
     start[axis] = before[axis]
     let (sum, overflow) = before[axis].addingReportingOverflow(after[axis])
     let (total, overflows) = sum.addingReportingOverflow(a.shape[axis])
-    guard before[axis] >= 0, after[axis] >= 0, !overflow, !overflows else {
-      throw NanogradError(
-        .argument, "widths \(before[axis]) and \(after[axis]) on axis \(axis), expected at least 0 and "
-          + "a sum that is a number",
-        function: "pad")
-    }
+    try require(
+      before[axis] >= 0 && after[axis] >= 0 && !overflow && !overflows, .argument,
+      "widths \(before[axis]) and \(after[axis]) on axis \(axis), expected at least 0 and a sum "
+        + "that is a number", in: "pad")
     return total
   }
   let window = Window(start: start)
   let inner = try placed(a, window, in: shape)
   guard value != 0 else { return inner }
-  let inside = try placed(ones(a.dtype, a.shape), window, in: shape)
+  let inside = try placed(full(1, like: a), window, in: shape)
   return try select(inside, inner, Tensor(constant: value, a.dtype))
 }
 
 /// Joins tensors along an axis; all other dimensions are equal. Gradients: g's parts.
 public func concatenate(_ tensors: [Tensor], axis: Int) throws -> Tensor {
-  guard let first = tensors.first else {
-    throw NanogradError(.argument, "no tensors, expected at least one", function: "concatenate")
-  }
+  try require(
+    !tensors.isEmpty, .argument, "no tensors, expected at least one", in: "concatenate")
+  let first = tensors[0]
   let axis = try first.shape.axis(axis)
   var length = 0
   for tensor in tensors {
-    guard tensor.rank == first.rank,
-      (0..<first.rank).allSatisfy({ $0 == axis || tensor.shape[$0] == first.shape[$0] })
-    else {
-      throw NanogradError(
-        .shape, "shapes \(first.shape) and \(tensor.shape), expected equal ones but for axis \(axis)",
-        function: "concatenate")
-    }
+    try require(
+      tensor.rank == first.rank
+        && (0..<first.rank).allSatisfy { $0 == axis || tensor.shape[$0] == first.shape[$0] },
+      .shape,
+      "shapes \(first.shape) and \(tensor.shape), expected equal ones but for axis \(axis)",
+      in: "concatenate")
     let (sum, overflow) = length.addingReportingOverflow(tensor.shape[axis])
-    guard !overflow else { throw NanogradError(.shape, "too large", function: "concatenate") }
+    try require(!overflow, .shape, "too large", in: "concatenate")
     length = sum
   }
-  return try Tensor(
-    .concatenate, .many(tensors), .axis(axis),
-    requested: first.shape.replacing(axis, with: length))
+  let shape = try first.shape.replacing(axis, with: length)
+  return try Tensor(.concatenate, .many(tensors), .axis(axis), requested: shape)
 }
 
 /// Joins tensors of one shape along a new axis. Gradients: g's parts.
 public func stack(_ tensors: [Tensor], axis: Int) throws -> Tensor {
-  for tensor in tensors where tensor.shape != tensors[0].shape {
-    throw NanogradError(
-      .shape, "shapes \(tensors[0].shape) and \(tensor.shape), expected equal ones", function: "stack")
-  }
+  for tensor in tensors { try requireEqualShapes(tensors[0], tensor, in: "stack") }
   return try concatenate(tensors.map { try expandDims($0, axis: axis) }, axis: axis)
 }
 
-/// Picks elements along an axis: y[…, j, …] = a[…, indices[…, j, …], …]. The other dimensions of `indices`
-/// equal a's or are 1. Indices are checked on evaluation. Gradient: g, added at the indices.
+/// Picks elements along an axis: y[…, j, …] = a[…, indices[…, j, …], …]. The other dimensions of
+/// `indices` equal a's or are 1. Indices are checked on evaluation. Gradient: g, added at the
+/// indices.
 public func gather(_ a: Tensor, at indices: Tensor, axis: Int) throws -> Tensor {
   let axis = try a.shape.axis(axis)
-  guard indices.rank == a.rank,
-    (0..<a.rank).allSatisfy({
-      $0 == axis || indices.shape[$0] == a.shape[$0] || indices.shape[$0] == 1
-    })
-  else {
-    throw NanogradError(
-      .shape, "indices of shape \(indices.shape) for shape \(a.shape), expected equal dimensions or 1 "
-        + "but for axis \(axis)", function: "gather")
-  }
-  return try Tensor(
-    .gather, .two(a, indices), .axis(axis),
-    requested: a.shape.replacing(axis, with: indices.shape[axis]))
+  let shape = try a.shape.replacing(axis, with: indices.shape[axis])
+  try require(
+    indices.rank == a.rank && indices.shape.broadcasts(to: shape), .shape,
+    "indices of shape \(indices.shape) for shape \(a.shape), expected equal dimensions or 1 but "
+      + "for axis \(axis)", in: "gather")
+  return try Tensor(.gather, .two(a, indices), .axis(axis), requested: shape)
 }
 
 func scatterAdd(_ a: Tensor, _ indices: Tensor, axis: Int, into shape: Shape) throws -> Tensor {
   try Tensor(.scatterAdd, .two(a, indices), .axis(axis), requested: shape)
 }
 
-// MARK: For derivatives and drawings
+// MARK: For derivatives
 
 extension Tensor {
-  /// A reduction's result, or a tensor of its shape, with the reduced axes as 1.
-  func keepingAxes(_ g: Tensor) throws -> Tensor {
-    let kept = try attributes.axes.reduce(operands[0].shape, keep: true)
-    return g.shape == kept ? g : try reshape(g, to: kept)
+  /// The same elements in another shape, unless that is this one already.
+  func reshaped(to shape: Shape) throws -> Tensor {
+    self.shape == shape ? self : try reshape(self, to: shape)
   }
 
-  /// A vector as a matrix of one row or column.
-  func asMatrix(row: Bool) throws -> Tensor {
-    rank == 1 ? try reshape(self, to: Shape(row ? [1, size] : [size, 1])) : self
+  /// A reduction's result, or a tensor of its shape, with the reduced axes as 1.
+  func keepingAxes(_ g: Tensor) throws -> Tensor {
+    try g.reshaped(to: attributes.axes.reduce(operands[0].shape, keep: true))
+  }
+
+  /// Operand `i` of this matrix product as a matrix: a vector is a row on the left, a column on the
+  /// right.
+  func matrix(_ i: Int) throws -> Tensor {
+    let a = operands[i]
+    return a.rank == 1 ? try reshape(a, to: Shape(i == 0 ? [1, a.size] : [a.size, 1])) : a
   }
 
   /// A gradient of this matrix product, with the axes that its vectors lost.
   func asProduct(_ g: Tensor) throws -> Tensor {
     var dimensions = Array(g.shape)
-    if operands[0].rank == 1 {
-      dimensions.insert(1, at: dimensions.count - (operands[1].rank == 1 ? 0 : 1))
-    }
     if operands[1].rank == 1 { dimensions.append(1) }
-    return dimensions.count == g.rank ? g : try reshape(g, to: Shape(dimensions))
+    if operands[0].rank == 1 { dimensions.insert(1, at: dimensions.count - 1) }
+    return try g.reshaped(to: Shape(dimensions))
   }
 
-  /// A gradient for an operand's matrix, as one for the vector that it was.
-  func undone(from operand: Tensor, row: Bool) throws -> Tensor {
-    guard operand.rank == 1 else { return self }
-    let matrix = try Shape(row ? [1, operand.size] : [operand.size, 1])
-    return try reshape(summed(to: matrix), to: operand.shape)
+  /// A gradient for operand `i` as a matrix, as one for the vector that it may have been.
+  func undone(_ g: Tensor, _ i: Int) throws -> Tensor {
+    guard operands[i].rank == 1 else { return g }
+    return try g.summed(to: matrix(i).shape).reshaped(to: operands[i].shape)
   }
 
   /// Moves axes back to where they were before this permutation.
@@ -262,25 +232,6 @@ extension Tensor {
     var axes = Array(0..<rank)
     for i in 0..<rank { axes[Int(attributes.order[i])] = i }
     return try permute(g, axes)
-  }
-
-  /// Whether a permutation only swaps the last two axes.
-  var isMatrixTranspose: Bool {
-    rank >= 2
-      && (0..<rank).allSatisfy {
-        Int(attributes.order[$0]) == ($0 < rank - 2 ? $0 : 2 * rank - 3 - $0)
-      }
-  }
-
-  /// A slice's bounds as they are written in Python.
-  var windowText: String {
-    let window = attributes.window
-    return (0..<rank).map { axis in
-      let (start, step, count) = (window.start[axis], window.step[axis], shape[axis])
-      guard start != 0 || step != 1 || count != operands[0].shape[axis] else { return ":" }
-      let stop = start + step * count
-      return "\(start):\(stop < 0 ? "" : "\(stop)")" + (step == 1 ? "" : ":\(step)")
-    }.joined(separator: ", ")
   }
 
   /// Sums over what broadcasting repeated, back to the shape that was broadcast.
@@ -291,7 +242,6 @@ extension Tensor {
     for axis in 0..<rank where axis < offset || (target[axis - offset] == 1 && shape[axis] != 1) {
       axes.insert(axis)
     }
-    let sums = try reduction(.sum, self, axes, keep: true)
-    return sums.shape == target ? sums : try reshape(sums, to: target)
+    return try reduction(.sum, self, axes, keep: true).reshaped(to: target)
   }
 }

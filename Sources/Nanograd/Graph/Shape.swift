@@ -12,15 +12,16 @@ public enum DType: UInt8, CaseIterable, Sendable, CustomStringConvertible {
   public var size: Int { self == .float32 || self == .int32 ? 4 : 8 }
   /// Whether values of this type carry gradients.
   public var isFloat: Bool { self == .float32 || self == .float64 }
-  public var description: String {
-    switch self {
-    case .float32: "float32"
-    case .float64: "float64"
-    case .int32: "int32"
-    case .int64: "int64"
-    }
+  public var description: String { "\(isFloat ? "float" : "int")\(size * 8)" }
+
+  /// Whether there is such a number: floats round, integers are exact.
+  func holds(_ number: Double) -> Bool {
+    isFloat || (self == .int32 ? Int32(exactly: number) != nil : Int64(exactly: number) != nil)
   }
 }
+
+/// An integer for each of the axes that a tensor may have.
+typealias PerAxis = InlineArray<8, Int>
 
 /// The dimensions of a tensor, as a collection of at most eight integers of at least 0.
 public struct Shape: Sendable, RandomAccessCollection, CustomStringConvertible {
@@ -28,40 +29,31 @@ public struct Shape: Sendable, RandomAccessCollection, CustomStringConvertible {
   /// The shape of a scalar.
   public static let scalar = Shape()
 
-  private var dimensions: InlineArray<8, Int>
-  private let storedRank: UInt8
+  private var dimensions = PerAxis(repeating: 1)
+  private var storedRank: UInt8 = 0
   /// The number of elements: the product of the dimensions.
-  public let size: Int
+  public private(set) var size = 1
 
-  private init() {
-    dimensions = .init(repeating: 1)
-    storedRank = 0
-    size = 1
-  }
+  private init() {}
 
   /// Makes a shape of `rank` dimensions, each given by its axis.
   public init(rank: Int, _ dimension: (_ axis: Int) throws -> Int) throws {
-    guard rank >= 0, rank <= Shape.maximalRank else {
-      throw NanogradError(.shape, "rank \(rank), expected 0 to \(Shape.maximalRank)")
-    }
-    dimensions = .init(repeating: 1)
-    var size = 1
+    try require(
+      rank >= 0 && rank <= Shape.maximalRank, .shape,
+      "rank \(rank), expected 0 to \(Shape.maximalRank)")
     // The product that leaves out zeros bounds every stride and every partial product.
     var extent = 1
     for axis in 0..<rank {
       let d = try dimension(axis)
-      guard d >= 0 else {
-        throw NanogradError(.shape, "dimension \(d) on axis \(axis), expected at least 0")
-      }
+      try require(d >= 0, .shape, "dimension \(d) on axis \(axis), expected at least 0")
       let (product, overflow) = extent.multipliedReportingOverflow(by: Swift.max(d, 1))
-      guard !overflow, product <= Int.max >> 4 else {
-        throw NanogradError(.shape, "too large: dimension \(d) on axis \(axis) is beyond 2^59 elements")
-      }
+      try require(
+        !overflow && product <= Int.max >> 4, .shape,
+        "too large: dimension \(d) on axis \(axis) is beyond 2^59 elements")
       extent = product
-      size = d == 0 ? 0 : size * d
+      size *= d
       dimensions[axis] = d
     }
-    self.size = size
     storedRank = UInt8(rank)
   }
 
@@ -87,20 +79,14 @@ public struct Shape: Sendable, RandomAccessCollection, CustomStringConvertible {
 
   /// An axis counted from 0, of one that may be negative.
   func axis(_ axis: Int) throws -> Int {
-    guard axis >= -rank, axis < rank else {
-      throw NanogradError(
-        .argument,
-        "axis \(axis) of shape \(self), expected "
-          + (rank == 0 ? "none: it is a scalar" : "\(-rank) to \(rank - 1)"))
-    }
-    return axis < 0 ? axis + rank : axis
+    try counted(axis, below: rank, "axis \(axis) of shape \(self)", none: "it is a scalar")
   }
 
   /// Whether repeating dimensions of 1 (and missing ones) gives the other shape.
   func broadcasts(to other: Shape) -> Bool {
     guard rank <= other.rank else { return false }
     let offset = other.rank - rank
-    return allSatisfied { self[$0] == other[$0 + offset] || self[$0] == 1 }
+    return indices.allSatisfy { self[$0] == other[$0 + offset] || self[$0] == 1 }
   }
 
   /// The shape to which both broadcast: aligned at the last axes, 1 repeated.
@@ -108,34 +94,55 @@ public struct Shape: Sendable, RandomAccessCollection, CustomStringConvertible {
     if a == b { return a }
     let rank = Swift.max(a.rank, b.rank)
     return try Shape(rank: rank) { axis in
-      let i = axis - (rank - a.rank)
-      let j = axis - (rank - b.rank)
+      let (i, j) = (axis - (rank - a.rank), axis - (rank - b.rank))
       let (m, n) = (i < 0 ? 1 : a[i], j < 0 ? 1 : b[j])
-      guard m == n || m == 1 || n == 1 else {
-        throw NanogradError(
-          .shape,
-          "shapes \(a) and \(b) do not broadcast: \(m) and \(n) on axis \(axis - rank), expected "
-            + "equal dimensions or 1")
-      }
+      try require(
+        m == n || m == 1 || n == 1, .shape,
+        "shapes \(a) and \(b) do not broadcast: \(m) and \(n) on axis \(axis - rank), expected "
+          + "equal dimensions or 1")
       return m == 1 ? n : m
     }
   }
 
-  private func allSatisfied(_ condition: (Int) -> Bool) -> Bool {
-    for axis in 0..<rank where !condition(axis) { return false }
-    return true
+  /// The shape of a matrix product: [m, k] and [k, n] give [m, n]; leading axes broadcast; a
+  /// vector's axis is not in the result.
+  static func product(_ a: Shape, _ b: Shape) throws -> Shape {
+    try require(
+      a.rank > 0 && b.rank > 0, .shape, "shapes \(a) and \(b), expected at least one axis each")
+    let (columns, rows) = (a[a.rank - 1], b[Swift.max(b.rank - 2, 0)])
+    try require(
+      columns == rows, .shape,
+      "shapes \(a) and \(b): \(columns) columns on the left, \(rows) rows on the right, expected "
+        + "equal numbers")
+    let batch = try Shape.broadcast(Shape(a.dropLast(2)), Shape(b.dropLast(2)))
+    let hasRows = a.rank > 1
+    return try Shape(rank: batch.rank + (hasRows ? 1 : 0) + (b.rank > 1 ? 1 : 0)) { axis in
+      if axis < batch.rank { return batch[axis] }
+      return axis == batch.rank && hasRows ? a[a.rank - 2] : b[b.rank - 1]
+    }
   }
 }
 
 extension Shape: Hashable {
   public static func == (a: Shape, b: Shape) -> Bool {
-    a.storedRank == b.storedRank && a.allSatisfied { a[$0] == b[$0] }
+    a.rank == b.rank && a.indices.allSatisfy { a[$0] == b[$0] }
   }
 
   public func hash(into hasher: inout Hasher) {
     hasher.combine(storedRank)
     for dimension in self { hasher.combine(dimension) }
   }
+}
+
+/// A place from 0 to n - 1, of one that may be negative: counted from the end.
+func counted(
+  _ i: Int, below n: Int, _ text: @autoclosure () -> String, none: String = "it is empty",
+  in function: String? = nil
+) throws -> Int {
+  try require(
+    i >= -n && i < n, .argument,
+    "\(text()), expected " + (n == 0 ? "none: \(none)" : "\(-n) to \(n - 1)"), in: function)
+  return i < 0 ? i + n : i
 }
 
 /// A set of axes from 0 to 7.
@@ -152,7 +159,7 @@ struct Axes: Hashable, Sendable {
     }
     for entry in list {
       let axis = try shape.axis(entry)
-      guard !contains(axis) else { throw NanogradError(.argument, "axis \(entry) is given twice") }
+      try require(!contains(axis), .argument, "axis \(entry) is given twice")
       insert(axis)
     }
   }
@@ -162,7 +169,7 @@ struct Axes: Hashable, Sendable {
 
   /// The shape without these axes, or with 1 in their place.
   func reduce(_ shape: Shape, keep: Bool) throws -> Shape {
-    var kept = InlineArray<8, Int>(repeating: 1)
+    var kept = PerAxis(repeating: 1)
     var rank = 0
     for axis in 0..<shape.rank where keep || !contains(axis) {
       kept[rank] = contains(axis) ? 1 : shape[axis]

@@ -23,15 +23,16 @@ public final class Tensor: @unchecked Sendable {
   /// The engine's: the value as last computed, kept because somebody asked for it.
   var memo = Memo()
 
-  /// Applies an operator. `requested` is the result's shape for those that are told theirs.
+  /// Applies an operator. `requested` is the result's shape where the caller has worked it out,
+  /// else the operator's rule does.
   init(
     _ op: Operator, _ operands: Operands, _ attributes: Attributes = .none,
-    dtype: DType? = nil, requested: Shape = .scalar
+    dtype: DType? = nil, requested: Shape? = nil
   ) throws {
     let definition = op.definition
     do {
       try definition.signature.check(operands)
-      shape = try definition.shape(Application(operands, attributes, requested))
+      shape = try requested ?? definition.shape.shape(of: operands)
     } catch let error as NanogradError {
       throw error.found(by: definition.name)
     }
@@ -40,47 +41,39 @@ public final class Tensor: @unchecked Sendable {
     self.attributes = attributes
     self.dtype = dtype ?? operands[0].dtype
     leaf = nil
-    var leads = false
-    if !definition.derivatives.isEmpty && self.dtype.isFloat {
-      for i in 0..<operands.count where operands[i].leadsToParameter { leads = true }
-    }
-    leadsToParameter = leads
+    leadsToParameter =
+      !definition.derivatives.isEmpty && self.dtype.isFloat
+      && (0..<operands.count).contains { operands[$0].leadsToParameter }
+  }
+
+  /// A node without operands.
+  private init(
+    _ op: Operator, _ dtype: DType, _ shape: Shape, _ attributes: Attributes = .none,
+    leaf: Leaf? = nil
+  ) {
+    self.op = op
+    self.dtype = dtype
+    self.shape = shape
+    self.attributes = attributes
+    self.leaf = leaf
+    operands = .none
+    leadsToParameter = op == .parameter
   }
 
   /// A leaf that holds zeros until it is written.
-  init(leaf: Leaf, dtype: DType, shape: Shape, isParameter: Bool) {
-    op = isParameter ? .parameter : .variable
-    operands = .none
-    attributes = .none
-    self.dtype = dtype
-    self.shape = shape
-    self.leaf = leaf
-    leadsToParameter = isParameter
+  convenience init(leaf: Leaf, dtype: DType, shape: Shape, isParameter: Bool = false) {
+    self.init(isParameter ? .parameter : .variable, dtype, shape, leaf: leaf)
   }
 
   /// The numbers 0, 1, 2, … as a vector.
-  init(iota count: Int, _ dtype: DType) throws {
-    op = .iota
-    operands = .none
-    attributes = .none
-    self.dtype = dtype
-    shape = try Shape([count])
-    leaf = nil
-    leadsToParameter = false
+  convenience init(iota count: Int, _ dtype: DType) throws {
+    try self.init(.iota, dtype, Shape([count]))
   }
 
   /// A number that never changes.
-  init(constant: Double, _ dtype: DType) throws {
-    guard dtype.isFloat || DType.holds(constant, dtype) else {
-      throw NanogradError(.argument, "\(constant) is no \(dtype)", function: "constant")
-    }
-    op = .constant
-    operands = .none
-    attributes = .number(constant)
-    self.dtype = dtype
-    shape = .scalar
-    leaf = nil
-    leadsToParameter = false
+  convenience init(constant: Double, _ dtype: DType) throws {
+    try require(dtype.holds(constant), .argument, "\(constant) is no \(dtype)", in: "constant")
+    self.init(.constant, dtype, .scalar, .number(constant))
   }
 
   /// Operand `i`.
@@ -117,13 +110,6 @@ public final class Tensor: @unchecked Sendable {
     for i in 0..<operands.count where operands[i].operands.count > 0 { list.append(operands[i]) }
     operands = .none
     if case .label(let label) = attributes { list.append(contentsOf: label.release()) }
-  }
-}
-
-extension DType {
-  /// Whether an integer type can hold a number exactly.
-  static func holds(_ number: Double, _ dtype: DType) -> Bool {
-    dtype == .int32 ? Int32(exactly: number) != nil : Int64(exactly: number) != nil
   }
 }
 
@@ -164,24 +150,21 @@ final class Leaf {
   /// Its data; nil stands for zeros.
   var value: Value?
   /// When the data last changed, on the clock of all leaves.
-  var version: UInt64
+  private(set) var version = Leaf.tick()
   /// A Parameter's accumulated gradient, once it was asked for.
   var gradient: Tensor?
   /// Whether anything has been accumulated since it was set to zero.
   var hasGradient = false
 
-  private static let clock = Atomic<UInt64>(1)
-  private static let variables = Atomic<Int>(0)
-  private static let parameters = Atomic<Int>(0)
+  private static let variables = Atomic<UInt64>(0)
+  private static let parameters = Atomic<UInt64>(0)
 
-  init(tag: String?, isParameter: Bool, value: Value? = nil) {
+  init(tag: String?, isParameter: Bool = false, value: Value? = nil) {
     self.tag = tag
     self.value = value
-    version = Leaf.tick()
-    let counter = isParameter ? "parameter" : "variable"
     name =
       tag
-      ?? "\(counter) \((isParameter ? Leaf.parameters.next() : Leaf.variables.next()))"
+      ?? (isParameter ? "parameter \(Leaf.parameters.next())" : "variable \(Leaf.variables.next())")
   }
 
   /// Replaces the data, which makes every value that was computed from it stale.
@@ -189,25 +172,4 @@ final class Leaf {
     self.value = value
     version = Leaf.tick()
   }
-
-  /// The time on the clock of all leaves: while it stands still, no leaf changes.
-  static var now: UInt64 { clock.load(ordering: .relaxed) }
-
-  private static func tick() -> UInt64 {
-    clock.wrappingAdd(1, ordering: .relaxed).newValue
-  }
-}
-
-extension Atomic where Value == Int {
-  /// 1, 2, 3, …
-  func next() -> Int { wrappingAdd(1, ordering: .relaxed).newValue }
-}
-
-/// A computed value and the youngest change of a leaf that went into it: as long as no leaf below
-/// has changed since, the value holds.
-struct Memo {
-  var value: Value?
-  var version: UInt64 = 0
-  /// The time at which this was found to hold.
-  var clock: UInt64 = 0
 }

@@ -41,8 +41,9 @@ public struct Zero: Visitor {
   public func visit(_ tensor: Tensor) { tensor.zeroGrad() }
 }
 
-/// The nodes of a graph and its (consumer, operand) pairs, as drawings show them: operands in reverse,
-/// a composite's arguments in place of its inside, constants only within their consumer's notation.
+/// The nodes of a graph and its (consumer, operand) pairs, as drawings show them: operands in
+/// reverse, a composite's arguments in place of its inside, constants only within their consumer's
+/// notation.
 public struct Walk: Visitor {
   public private(set) var nodes: [Tensor] = []
   public private(set) var edges: [(consumer: Tensor, operand: Tensor)] = []
@@ -66,44 +67,4 @@ public struct Walk: Visitor {
 extension Tensor {
   /// The operands as a list.
   var operandList: [Tensor] { (0..<operands.count).map { operands[$0] } }
-}
-
-/// A dictionary from tensors, by identity: open addressing with linear probing, several times as fast as
-/// the general one, which counts where a tensor costs 50 ns to make. It does not keep its tensors alive:
-/// they belong to a graph that somebody holds.
-struct TensorMap<Value> {
-  private var keys: [UInt] = Array(repeating: 0, count: 16)
-  private var values: [Value?] = Array(repeating: nil, count: 16)
-  private(set) var count = 0
-
-  subscript(key: Tensor) -> Value? {
-    get { values[slot(of: UInt(bitPattern: ObjectIdentifier(key)))] }
-    set {
-      if count * 2 >= keys.count { grow() }
-      let address = UInt(bitPattern: ObjectIdentifier(key))
-      let slot = slot(of: address)
-      if keys[slot] == 0 { count += 1 }
-      keys[slot] = address
-      values[slot] = newValue
-    }
-  }
-
-  /// Where the key is, or where it would go: its address, spread by an odd multiplier (Knuth's
-  /// multiplicative hashing), and on from there.
-  private func slot(of address: UInt) -> Int {
-    var i = Int(truncatingIfNeeded: (address &* 0x9E37_79B9_7F4A_7C15) >> 32) & (keys.count - 1)
-    while keys[i] != 0 && keys[i] != address { i = (i + 1) & (keys.count - 1) }
-    return i
-  }
-
-  private mutating func grow() {
-    let (oldKeys, oldValues) = (keys, values)
-    keys = Array(repeating: 0, count: oldKeys.count * 2)
-    values = Array(repeating: nil, count: keys.count)
-    for (address, value) in zip(oldKeys, oldValues) where address != 0 {
-      let slot = slot(of: address)
-      keys[slot] = address
-      values[slot] = value
-    }
-  }
 }

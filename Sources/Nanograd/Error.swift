@@ -34,3 +34,12 @@ public struct NanogradError: Error, Equatable, CustomStringConvertible {
     NanogradError(code, text, function: function ?? name)
   }
 }
+
+/// Throws an error unless a condition holds; its text is made only then.
+@inline(__always)
+func require(
+  _ condition: Bool, _ code: NanogradError.Code, _ text: @autoclosure () -> String,
+  in function: String? = nil
+) throws {
+  if !condition { throw NanogradError(code, text(), function: function) }
+}
