@@ -20,14 +20,14 @@ struct chain {
 static ng_tensor *build(const struct chain *chain) {
   ng_tensor *y = ng_multiply(chain->x, chain->s); // 1
   if (chain->transcendental) {
-    y = ng_tanh(ng_add_scalar(y, 0.1));            // 3
-    y = ng_exp(ng_multiply_scalar(y, -0.5));       // 5
-    y = ng_sigmoid(ng_subtract(y, chain->x));      // 7
+    y = ng_tanh(ng_add_scalar(y, 0.1));              // 3
+    y = ng_exp(ng_multiply_scalar(y, -0.5));         // 5
+    y = ng_sigmoid(ng_subtract(y, chain->x));        // 7
     y = ng_log(ng_add_scalar(ng_multiply(y, y), 1)); // 10
   } else {
-    y = ng_abs(ng_add_scalar(y, 0.1));              // 3
-    y = ng_multiply(ng_multiply_scalar(y, -0.5), y); // 5
-    y = ng_maximum(ng_subtract(y, chain->x), y);    // 7
+    y = ng_abs(ng_add_scalar(y, 0.1));                  // 3
+    y = ng_multiply(ng_multiply_scalar(y, -0.5), y);    // 5
+    y = ng_maximum(ng_subtract(y, chain->x), y);        // 7
     y = ng_negate(ng_add_scalar(ng_multiply(y, y), 1)); // 10
   }
   return y;
@@ -65,8 +65,7 @@ struct part {
 static void copy_part(const struct copy *copy, int64_t index) {
   const size_t n = (size_t)copy->threads, i = (size_t)index;
   const size_t first = copy->bytes / n * i;
-  memcpy(copy->to + first, copy->from + first,
-         i + 1 == n ? copy->bytes - first : copy->bytes / n);
+  memcpy(copy->to + first, copy->from + first, i + 1 == n ? copy->bytes - first : copy->bytes / n);
 }
 
 static void *copy_thread(void *context) {

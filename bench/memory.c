@@ -1,6 +1,6 @@
 #define _DEFAULT_SOURCE // wait4
-/// Peak memory: of the training program in examples/gru_mnist.c, its data included, and of a process
-/// that trains the same network on one batch and has nothing else in it.
+/// Peak memory: of the training program in examples/gru_mnist.c, its data included, and of a
+/// process that trains the same network on one batch and has nothing else in it.
 #include "../examples/common/check.h"
 #include "../examples/common/gru.h"
 #include "common.h"
@@ -97,17 +97,16 @@ int main(int argc, char **argv) {
   if (length < 0)
     die("cannot find out where this program is");
   self[length] = '\0';
-  snprintf(program, sizeof program, "%.*s/../examples/gru_mnist",
-           (int)(strrchr(self, '/') - self), self);
+  snprintf(program, sizeof program, "%.*s/../examples/gru_mnist", (int)(strrchr(self, '/') - self),
+           self);
   snprintf(counts[0], sizeof counts[0], "%lld", (long long)batch);
   snprintf(counts[1], sizeof counts[1], "%lld", (long long)bench.steps);
   snprintf(counts[2], sizeof counts[2], "%lld", (long long)bench.threads);
-  char *const with_data[] = {program,     "--batch",  counts[0],
-                             "--steps",   counts[1],  "--threads",
-                             counts[2],   data == NULL ? NULL : "--data", (char *)data,
-                             NULL};
-  char *const without[] = {self,      "--role",    "train",   "--batch", counts[0], "--steps",
-                           counts[1], "--threads", counts[2], NULL};
+  char *const with_data[] = {program,      "--batch",   counts[0], "--steps",
+                             counts[1],    "--threads", counts[2], data == NULL ? NULL : "--data",
+                             (char *)data, NULL};
+  char *const without[] = {self,      "--role",  "train",     "--batch", counts[0],
+                           "--steps", counts[1], "--threads", counts[2], NULL};
   const double empty = peak_of_nothing(), network = peak(without);
   if (access(program, X_OK) == 0)
     report(&bench, "gru_mnist", batch, peak(with_data));

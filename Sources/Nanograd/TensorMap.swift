@@ -11,13 +11,21 @@ struct TensorMap<Value> {
   subscript(key: Tensor) -> Value? {
     get { values[slot(of: UInt(bitPattern: ObjectIdentifier(key)))] }
     set {
-      if count * 2 >= keys.count { grow() }
-      let address = UInt(bitPattern: ObjectIdentifier(key))
-      let slot = slot(of: address)
-      if keys[slot] == 0 { count += 1 }
-      keys[slot] = address
-      values[slot] = newValue
+      guard let newValue, !insert(key, newValue) else { return }
+      values[slot(of: UInt(bitPattern: ObjectIdentifier(key)))] = newValue
     }
+  }
+
+  /// Adds a tensor unless it is there already, and tells whether it was added.
+  mutating func insert(_ key: Tensor, _ value: Value) -> Bool {
+    if count * 2 >= keys.count { grow() }
+    let address = UInt(bitPattern: ObjectIdentifier(key))
+    let slot = slot(of: address)
+    guard keys[slot] == 0 else { return false }
+    keys[slot] = address
+    values[slot] = value
+    count += 1
+    return true
   }
 
   /// Where the key is, or where it would go: its address, spread by an odd multiplier (Knuth's

@@ -144,6 +144,12 @@ def medians(rows):
     return result
 
 
+def show(text):
+    """Says on a terminal what is going on, on a line that the next text replaces."""
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+
+
 def measure(options):
     rows = []
     for contest in options.contests:
@@ -155,9 +161,9 @@ def measure(options):
             turn = number % max(1, len(entries))
             for threads, command in entries[turn:] + entries[:turn]:
                 name = " ".join(pathlib.Path(c).name for c in command[:3])
-                print(f"\r\x1b[K{contest} {number + 1}/{rounds}: {name}", end="", file=sys.stderr)
+                show(f"{contest} {number + 1}/{rounds}: {name}")
                 rows += run(command, threads)
-    print("\r\x1b[K", end="", file=sys.stderr)
+    show("")
     return medians(rows)
 
 

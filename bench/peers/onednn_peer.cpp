@@ -39,8 +39,8 @@ public:
       ops.append_sum();
     dnnl::primitive_attr attributes;
     attributes.set_post_ops(ops);
-    primitive = dnnl::matmul(
-        dnnl::matmul::primitive_desc(dnnl::matmul::desc(a, b, c), attributes, engine));
+    primitive =
+        dnnl::matmul(dnnl::matmul::primitive_desc(dnnl::matmul::desc(a, b, c), attributes, engine));
   }
 
   void run(const float *x, const float *y, float *z) {
@@ -57,8 +57,8 @@ private:
   dnnl::matmul primitive;
 };
 
-void multiply(const float *a, const float *b, float *c, memory::dim m, memory::dim n,
-              memory::dim k, bool ta = false, bool tb = false, bool add = false) {
+void multiply(const float *a, const float *b, float *c, memory::dim m, memory::dim n, memory::dim k,
+              bool ta = false, bool tb = false, bool add = false) {
   static std::map<std::tuple<memory::dim, memory::dim, memory::dim, bool, bool, bool>, Product>
       products;
   const auto key = std::make_tuple(m, n, k, ta, tb, add);
@@ -81,15 +81,23 @@ constexpr memory::dim H = 256, T = 7, pixels = 112, classes = 10;
 
 struct Layer {
   memory::dim inputs;
-  float *W, *U, *dW, *dU;        // three gates, one behind the other or side by side
+  float *W, *U, *dW, *dU;         // three gates, one behind the other or side by side
   float *x, *h, *rh, *pre, *grad; // of all time steps
   float *dx, *dh;
 };
 
 Layer layer(memory::dim inputs, memory::dim batch) {
-  return {inputs, matrix(3 * inputs, H), matrix(3 * H, H), matrix(3 * inputs, H), matrix(3 * H, H),
-          matrix(T * batch, inputs), matrix(T * batch, H), matrix(T * batch, H),
-          matrix(T * batch, 3 * H), matrix(T * batch, 3 * H), matrix(T * batch, inputs),
+  return {inputs,
+          matrix(3 * inputs, H),
+          matrix(3 * H, H),
+          matrix(3 * inputs, H),
+          matrix(3 * H, H),
+          matrix(T * batch, inputs),
+          matrix(T * batch, H),
+          matrix(T * batch, H),
+          matrix(T * batch, 3 * H),
+          matrix(T * batch, 3 * H),
+          matrix(T * batch, inputs),
           matrix(batch, H)};
 }
 
@@ -195,8 +203,8 @@ void step(memory::dim batch, long threads, long steps) {
 
 void gemm(long threads, long steps, memory::dim most) {
   const memory::dim shapes[][3] = {
-      {32, 256, 256}, {32, 768, 256}, {256, 256, 32},   {32, 256, 112},    {32, 10, 256},
-      {2000, 1, 5},   {32, 32, 32},   {64, 64, 64},     {128, 128, 128},   {256, 256, 256},
+      {32, 256, 256},  {32, 768, 256},     {256, 256, 32},    {32, 256, 112},  {32, 10, 256},
+      {2000, 1, 5},    {32, 32, 32},       {64, 64, 64},      {128, 128, 128}, {256, 256, 256},
       {512, 512, 512}, {1024, 1024, 1024}, {2048, 2048, 2048}};
   for (const char *transposes : {"NN", "TN", "NT", "TT"})
     for (const auto &s : shapes) {

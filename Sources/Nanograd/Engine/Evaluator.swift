@@ -12,8 +12,8 @@ public func evaluate(_ tensors: [Tensor]) throws {
   if !request.results.isEmpty {
     let values = try request.plan?.run(request.value) ?? request.computed()
     for (i, value) in zip(request.results, values) {
-      request.nodes[i].memo.value = value
-      request.nodes[i].memo.version = request.versions[i]
+      request.node(i).memo.value = value
+      request.node(i).memo.version = request.versions[i]
     }
   }
   for root in roots { root.memo.clock = now }
@@ -21,7 +21,9 @@ public func evaluate(_ tensors: [Tensor]) throws {
 
 /// What is to be computed, in topological order, with numbers in place of tensors.
 struct Request {
-  private(set) var nodes: [Tensor] = []
+  /// The roots keep them alive.
+  private var list: [Unmanaged<Tensor>] = []
+  private let roots: [Tensor]
   /// The operands of node i are `operandNumbers[firstOperand[i] ..< firstOperand[i + 1]]`.
   private var firstOperand: [Int32] = [0]
   private var operandNumbers: [Int32] = []
@@ -37,21 +39,25 @@ struct Request {
     operandNumbers[Int(firstOperand[i])..<Int(firstOperand[i + 1])]
   }
 
+  var count: Int { list.count }
+  func node(_ i: Int) -> Tensor { list[i].takeUnretainedValue() }
+
   init(_ roots: [Tensor]) {
+    self.roots = roots
     let capacity = 64
-    nodes.reserveCapacity(capacity)
+    list.reserveCapacity(capacity)
     firstOperand.reserveCapacity(capacity)
     operandNumbers.reserveCapacity(2 * capacity)
     versions.reserveCapacity(capacity)
     isInput.reserveCapacity(capacity)
     visit(roots)
-    var isResult = [Bool](repeating: false, count: nodes.count)
+    var isResult = [Bool](repeating: false, count: count)
     for i in roots.map({ Int($0.memo.number) }) where !isInput[i] && !isResult[i] {
       isResult[i] = true
       results.append(i)
     }
     // Nodes behind one that has a value are not needed. Rarely is there one but for leaves.
-    if !results.isEmpty && zip(nodes, isInput).contains(where: { $1 && $0.operands.count > 0 }) {
+    if !results.isEmpty && (0..<count).contains(where: { isInput[$0] && !operands($0).isEmpty }) {
       keepNeeded()
     }
   }
@@ -60,24 +66,27 @@ struct Request {
   private mutating func visit(_ roots: [Tensor]) {
     // Leaves may be shared with graphs on other threads, so their numbers are kept apart.
     var leaves = TensorMap<Int32>()
-    var path: [(tensor: Tensor, next: Int)] = []
+    var path: [(tensor: Unmanaged<Tensor>, next: Int)] = []
     path.reserveCapacity(64)
     for root in roots where number(root, leaves) == nil {
-      path.append((root, 0))
+      path.append((.passUnretained(root), 0))
       while let (tensor, next) = path.last {
-        if next < tensor.operands.count {
+        tensor._withUnsafeGuaranteedRef { tensor in
+          guard next < tensor.operands.count else {
+            append(tensor, &leaves)
+            path.removeLast()
+            return
+          }
           path[path.count - 1].next += 1
-          let operand = tensor.operands[next]
-          if number(operand, leaves) == nil {
+          let unmanaged = tensor.operands.unmanaged(next)
+          unmanaged._withUnsafeGuaranteedRef { operand in
+            guard number(operand, leaves) == nil else { return }
             if operand.operands.count == 0 {
               append(operand, &leaves)
             } else {
-              path.append((operand, 0))
+              path.append((unmanaged, 0))
             }
           }
-        } else {
-          append(tensor, &leaves)
-          path.removeLast()
         }
       }
     }
@@ -87,22 +96,23 @@ struct Request {
   private func number(_ tensor: Tensor, _ leaves: TensorMap<Int32>) -> Int32? {
     if tensor.leaf != nil { return leaves[tensor] }
     let number = tensor.memo.number
-    return number < nodes.count && nodes[Int(number)] === tensor ? number : nil
+    return number < list.count && list[Int(number)].toOpaque() == Unmanaged.passUnretained(tensor).toOpaque()
+      ? number : nil
   }
 
   private mutating func append(_ tensor: Tensor, _ leaves: inout TensorMap<Int32>) {
     var version = tensor.leaf?.version ?? 0
     for i in 0..<tensor.operands.count {
-      let operand = number(tensor.operands[i], leaves) ?? 0
+      let operand = tensor.operands.unmanaged(i)._withUnsafeGuaranteedRef { number($0, leaves) } ?? 0
       version = Swift.max(version, versions[Int(operand)])
       operandNumbers.append(operand)
     }
     if tensor.leaf == nil {
-      tensor.memo.number = Int32(nodes.count)
+      tensor.memo.number = Int32(list.count)
     } else {
-      leaves[tensor] = Int32(nodes.count)
+      leaves[tensor] = Int32(list.count)
     }
-    nodes.append(tensor)
+    list.append(.passUnretained(tensor))
     firstOperand.append(Int32(operandNumbers.count))
     versions.append(version)
     // A node's version is the youngest change below it; a value of that version still holds.
@@ -112,21 +122,21 @@ struct Request {
 
   /// Leaves out what is only behind nodes that have a value.
   private mutating func keepNeeded() {
-    var needed = [Bool](repeating: false, count: nodes.count)
+    var needed = [Bool](repeating: false, count: count)
     for i in results { needed[i] = true }
-    for i in nodes.indices.reversed() where needed[i] && !isInput[i] {
+    for i in (0..<count).reversed() where needed[i] && !isInput[i] {
       for operand in operands(i) { needed[Int(operand)] = true }
     }
     let all = self
-    var place = [Int32](repeating: 0, count: nodes.count)
-    nodes = []
+    var place = [Int32](repeating: 0, count: count)
+    list = []
     firstOperand = [0]
     operandNumbers = []
     versions = []
     isInput = []
-    for i in all.nodes.indices where needed[i] {
-      place[i] = Int32(nodes.count)
-      nodes.append(all.nodes[i])
+    for i in 0..<all.count where needed[i] {
+      place[i] = Int32(count)
+      list.append(all.list[i])
       versions.append(all.versions[i])
       isInput.append(all.isInput[i])
       if !all.isInput[i] {
@@ -139,18 +149,19 @@ struct Request {
 
   /// The value that an input brings.
   func value(_ i: Int) throws -> Value {
-    try nodes[i].leaf.map { try $0.value ?? nodes[i].zeroed() } ?? nodes[i].memo.value
-      ?? nodes[i].zeroed()
+    let node = node(i)
+    return try node.leaf.map { try $0.value ?? node.zeroed() } ?? node.memo.value ?? node.zeroed()
   }
 
   /// The plain evaluator: one node at a time, no fusion. Short enough to trust by reading.
   func computed() throws -> [Value] {
-    var values = [Value?](repeating: nil, count: nodes.count)
+    var values = [Value?](repeating: nil, count: count)
     // How often each node is still to be read.
-    var uses = [Int](repeating: 0, count: nodes.count)
+    var uses = [Int](repeating: 0, count: count)
     for i in operandNumbers { uses[Int(i)] += 1 }
     for i in results { uses[i] += 1 }
-    for (i, node) in nodes.enumerated() {
+    for i in 0..<count {
+      let node = node(i)
       if isInput[i] {
         values[i] = try value(i)
         continue

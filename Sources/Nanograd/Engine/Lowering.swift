@@ -134,7 +134,7 @@ struct Lowering {
   }
 
   private mutating func constant(_ number: Double, _ node: Tensor) throws -> View {
-    let value = try Value(bytes: node.dtype.size)
+    let value = try Value(bytes: node.dtype.size, isCounted: false)
     if node.dtype == .float32 {
       value.elements(Float.self).pointee = Float(number)
     } else {
@@ -206,7 +206,8 @@ struct Lowering {
 
   /// A buffer with the elements of a view in order.
   private mutating func materialized(_ view: View, _ shape: Shape, _ dtype: DType) throws -> Int {
-    if isDense(view, shape) { return view.buffer }
+    // Of no elements, any buffer holds all.
+    if shape.size == 0 || isDense(view, shape) { return view.buffer }
     let target = buffer(.step, shape, dtype)
     // A copy cares for the size of elements only.
     appendMap(

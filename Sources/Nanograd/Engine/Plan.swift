@@ -166,7 +166,8 @@ final class Plan: @unchecked Sendable {
     }
     if let context, context.threads == threads { return context }
     return Context(
-      arena: try Value(bytes: arenaSize), scratch: try Value(bytes: scratchSize * threads),
+      arena: try Value(bytes: arenaSize, isCounted: false),
+      scratch: try Value(bytes: scratchSize * threads, isCounted: false),
       buffers: buffers.count, threads: threads)
   }
 }

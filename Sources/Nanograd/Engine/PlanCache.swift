@@ -18,15 +18,15 @@ extension Request {
   /// The plan for this structure, from the cache or new; nil if the plain evaluator is to run. That a
   /// plan cannot be made is no failure of the computation.
   var plan: Plan? {
-    guard !Evaluation.isPlain.load(ordering: .relaxed), nodes.count <= Request.mostNodes else {
+    guard !Evaluation.isPlain.load(ordering: .relaxed), count <= Request.mostNodes else {
       return nil
     }
     let key = structure()
     if let plan = PlanCache.shared.withLock({ $0.find(key) }) { return plan }
     guard
       let plan = try? Plan(
-        nodes: nodes, same: sameNodes(),
-        operands: nodes.indices.map { operands($0).map { Int($0) } }, isInput: isInput,
+        nodes: (0..<count).map(node), same: sameNodes(),
+        operands: (0..<count).map { operands($0).map { Int($0) } }, isInput: isInput,
         results: results)
     else { return nil }
     PlanCache.shared.withLock { $0.insert(plan, key) }
@@ -36,8 +36,8 @@ extension Request {
   /// Everything about the graph that a plan depends on.
   private func structure() -> [UInt64] {
     var key: [UInt64] = []
-    key.reserveCapacity(nodes.count * 6 + results.count)
-    for i in nodes.indices {
+    key.reserveCapacity(count * 6 + results.count)
+    for i in 0..<count {
       append(node: i, to: &key)
       for operand in operands(i) { key.append(UInt64(operand)) }
     }
@@ -47,7 +47,7 @@ extension Request {
 
   /// What a node is, but for its operands.
   private func append(node i: Int, to key: inout [UInt64]) {
-    let node = nodes[i]
+    let node = node(i)
     let kind = isInput[i] ? Operator.variable : node.op
     key.append(
       UInt64(kind.rawValue) | UInt64(node.dtype.rawValue) << 8 | UInt64(node.rank) << 16
@@ -73,10 +73,10 @@ extension Request {
 
   /// For each node the first that computes the same, itself if none.
   private func sameNodes() -> [Int] {
-    var same = Array(nodes.indices)
+    var same = Array(0..<count)
     var known: [[UInt64]: Int] = [:]
     var key: [UInt64] = []
-    for i in nodes.indices where !isInput[i] {
+    for i in 0..<count where !isInput[i] {
       key.removeAll(keepingCapacity: true)
       append(node: i, to: &key)
       for operand in operands(i) { key.append(UInt64(same[Int(operand)])) }

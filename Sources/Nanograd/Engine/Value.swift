@@ -15,8 +15,11 @@ final class Value: @unchecked Sendable {
   /// Bytes of data alive in the process.
   static let live = Atomic<Int>(0)
 
+  /// Whether it counts among the bytes alive: the engine's own working memory does not.
+  private let isCounted: Bool
+
   /// Memory for some bytes, not initialised.
-  init(bytes: Int) throws {
+  init(bytes: Int, isCounted: Bool = true) throws {
     let room = Value.room(bytes)
     guard let address = Memory.take(room) else {
       throw NanogradError(.memory, "no memory for \(bytes) bytes of data")
@@ -24,7 +27,8 @@ final class Value: @unchecked Sendable {
     pointer = address
     self.bytes = bytes
     isOwner = true
-    Value.live.wrappingAdd(bytes, ordering: .relaxed)
+    self.isCounted = isCounted
+    if isCounted { Value.live.wrappingAdd(bytes, ordering: .relaxed) }
   }
 
   /// At least a cache line, so that there is always an address, and whole ones, so that a vector may be read
@@ -36,6 +40,7 @@ final class Value: @unchecked Sendable {
     self.pointer = pointer
     self.bytes = bytes
     isOwner = false
+    isCounted = false
   }
 
   /// A copy of some bytes.
@@ -47,7 +52,7 @@ final class Value: @unchecked Sendable {
   deinit {
     guard isOwner else { return }
     Memory.give(pointer, Value.room(bytes))
-    Value.live.wrappingSubtract(bytes, ordering: .relaxed)
+    if isCounted { Value.live.wrappingSubtract(bytes, ordering: .relaxed) }
   }
 
   /// The elements, as a type that the caller knows them to be.

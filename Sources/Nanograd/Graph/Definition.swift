@@ -1,7 +1,7 @@
 //  What makes a primitive: its notation, its rule for shapes, its derivative.
 
 /// The definition of a primitive, as it stands in the table of `Operator`.
-struct Definition {
+final class Definition {
   /// The derivative for operand `i` of the result `y`, given the gradient `g` that reaches `y`. It
   /// is a graph of ordinary operators. Where operands broadcast, so may the result: the reverse
   /// trace sums over what was repeated.
@@ -31,9 +31,8 @@ struct Definition {
 
   /// The same, with a notation that depends on the tensor.
   func written(_ notation: @escaping (Tensor) -> String) -> Definition {
-    var result = self
-    result.notation = notation
-    return result
+    self.notation = notation
+    return self
   }
 }
 

@@ -6,6 +6,8 @@ public struct Back: Visitor {
   /// The Parameters met, consumers first.
   public private(set) var parameters: [Tensor] = []
   private var gradients = TensorMap<Tensor>()
+  /// Keeps the graph, and with it every tensor that a gradient is known of.
+  private var root: Tensor?
   /// What the trace keeps to: tensors that lead to where gradients are wanted. Nil for Parameters.
   private let paths: TensorMap<Bool>?
 
@@ -28,14 +30,19 @@ public struct Back: Visitor {
   public func gradient(of tensor: Tensor) -> Tensor? { gradients[tensor] }
 
   public mutating func visit(_ y: Tensor) throws {
+    if root == nil { root = y }
     if gradients.count == 0 { gradients[y] = try full(1, like: y) }
     guard let g = gradients[y] else { return }
     if y.isParameter { parameters.append(y) }
     let rules = y.op.definition.derivatives
     guard !rules.isEmpty, y.dtype.isFloat else { return }
-    for i in 0..<y.operands.count where leads(y[i]) {
-      let share = try rules[rules.count == 1 ? 0 : i](g, y, i).summed(to: y[i].shape)
-      gradients[y[i]] = try gradients[y[i]].map { try $0 + share } ?? share
+    for i in 0..<y.operands.count {
+      let operand = y[i]
+      guard leads(operand) else { continue }
+      let share = try rules[rules.count == 1 ? 0 : i](g, y, i).summed(to: operand.shape)
+      if !gradients.insert(operand, share), let sum = gradients[operand] {
+        gradients[operand] = try sum + share
+      }
     }
   }
 

@@ -14,7 +14,7 @@ public final class Tensor: @unchecked Sendable {
   public let shape: Shape
   /// What an operator needs to know besides its operands.
   let attributes: Attributes
-  /// The tensors that the operator is applied to. Taken apart by `deinit`, else constant.
+  /// The tensors that the operator is applied to. Given up by `deinit`, else constant.
   fileprivate(set) var operands: Operands
   /// A leaf's data and name; nil in any other node.
   let leaf: Leaf?
@@ -34,6 +34,7 @@ public final class Tensor: @unchecked Sendable {
       try definition.signature.check(operands)
       shape = try requested ?? definition.shape.shape(of: operands)
     } catch let error as NanogradError {
+      operands.release()
       throw error.found(by: definition.name)
     }
     self.op = op
@@ -95,50 +96,65 @@ public final class Tensor: @unchecked Sendable {
   // alive is taken apart from a list.
   deinit {
     var list: [Tensor] = []
-    Tensor.dismantle(&operands, attributes, into: &list)
+    dismantle(into: &list)
     while var tensor = list.popLast() {
-      if isKnownUniquelyReferenced(&tensor) {
-        Tensor.dismantle(&tensor.operands, tensor.attributes, into: &list)
-      }
+      if isKnownUniquelyReferenced(&tensor) { tensor.dismantle(into: &list) }
     }
   }
 
-  /// Moves those operands to the list that have operands themselves; leaves need no care.
-  private static func dismantle(
-    _ operands: inout Operands, _ attributes: Attributes, into list: inout [Tensor]
-  ) {
+  /// Gives up the operands. Those that have operands themselves go to the list; leaves need no care.
+  private func dismantle(into list: inout [Tensor]) {
     for i in 0..<operands.count where operands[i].operands.count > 0 { list.append(operands[i]) }
+    operands.release()
     operands = .none
     if case .label(let label) = attributes { list.append(contentsOf: label.release()) }
   }
 }
 
-/// The operands of a tensor. Up to three are stored in the node itself, for speed.
-enum Operands {
-  case none
-  case one(Tensor)
-  case two(Tensor, Tensor)
-  case three(Tensor, Tensor, Tensor)
-  case many([Tensor])
+/// The operands of a tensor. Up to three are stored in the node itself, and reading them counts no
+/// references but of the one that is returned: both matter where a node is to cost 50 ns. The
+/// owner releases them.
+struct Operands {
+  let count: Int
+  private var first: Unmanaged<Tensor>?
+  private var second: Unmanaged<Tensor>?
+  private var third: Unmanaged<Tensor>?
+  /// All of them, where they are more than three.
+  private var list: Unmanaged<List>?
 
-  var count: Int {
-    switch self {
-    case .none: 0
-    case .one: 1
-    case .two: 2
-    case .three: 3
-    case .many(let list): list.count
-    }
+  private final class List {
+    let tensors: [Tensor]
+    init(_ tensors: [Tensor]) { self.tensors = tensors }
   }
 
-  subscript(i: Int) -> Tensor {
-    switch self {
-    case .one(let a): a
-    case .two(let a, let b): i == 0 ? a : b
-    case .three(let a, let b, let c): i == 0 ? a : i == 1 ? b : c
-    case .many(let list): list[i]
-    case .none: preconditionFailure("a leaf has no operands")
+  static var none: Operands { Operands(count: 0) }
+  static func one(_ a: Tensor) -> Operands { Operands(count: 1, first: .passRetained(a)) }
+  static func two(_ a: Tensor, _ b: Tensor) -> Operands {
+    Operands(count: 2, first: .passRetained(a), second: .passRetained(b))
+  }
+  static func three(_ a: Tensor, _ b: Tensor, _ c: Tensor) -> Operands {
+    Operands(
+      count: 3, first: .passRetained(a), second: .passRetained(b), third: .passRetained(c))
+  }
+  static func many(_ tensors: [Tensor]) -> Operands {
+    Operands(count: tensors.count, list: .passRetained(List(tensors)))
+  }
+
+  subscript(i: Int) -> Tensor { unmanaged(i).takeUnretainedValue() }
+
+  func unmanaged(_ i: Int) -> Unmanaged<Tensor> {
+    if let list { return list._withUnsafeGuaranteedRef { .passUnretained($0.tensors[i]) } }
+    guard let operand = i == 0 ? first : i == 1 ? second : third else {
+      preconditionFailure("no operand \(i)")
     }
+    return operand
+  }
+
+  func release() {
+    first?.release()
+    second?.release()
+    third?.release()
+    list?.release()
   }
 }
 
