@@ -568,6 +568,13 @@ NG_API int64_t ng_dot(ng_tensor *tensor, char *buffer, int64_t capacity);
 
 /* ---- How it runs ------------------------------------------------------------------------------ */
 
+/** What computing `count` tensors together is compiled to, as text for people: segments, between which
+ * threads wait for each other; loops over rows; and in them steps with their operators, bytes and
+ * FLOPs. A loss with its gradients (`ng_gradients`) shows what `ng_backward` runs. Computes nothing.
+ * Buffer and result as in "Drawing". */
+NG_API int64_t ng_plan_describe(ng_tensor *const *tensors, int32_t count, char *buffer,
+                                int64_t capacity);
+
 /** Threads that a computation may use, the calling one included: the number of processors available
  * unless `NANOGRAD_THREADS` says otherwise. Any thread; cannot fail. */
 NG_API int32_t ng_num_threads(void);

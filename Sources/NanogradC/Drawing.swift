@@ -1,4 +1,4 @@
-//  Chapter "Drawing" of nanograd.h.
+//  Chapter "Drawing" of nanograd.h, and descriptions of plans, which follow its rules.
 
 import CNanograd
 import Nanograd
@@ -29,4 +29,12 @@ public func ng_dot(_ handle: Handle?, _ buffer: UnsafeMutablePointer<CChar>?, _ 
   -> Int64
 {
   number { try write(tensor(handle).dot, buffer, capacity) }
+}
+
+@_cdecl("ng_plan_describe") @implementation
+public func ng_plan_describe(
+  _ list: UnsafePointer<Handle?>?, _ count: Int32, _ buffer: UnsafeMutablePointer<CChar>?,
+  _ capacity: Int64
+) -> Int64 {
+  number { try write(planDescription(of: tensors(list, count)), buffer, capacity) }
 }

@@ -6,7 +6,7 @@
 /// A graph made from a seed: the same seed gives the same structure, with leaves of its own.
 struct RandomGraph {
   /// What is known of a tensor's elements.
-  private struct Entry {
+  struct Entry {
     let tensor: Tensor
     /// Larger than any element's magnitude.
     let bound: Double
@@ -21,18 +21,18 @@ struct RandomGraph {
   enum Scale {
     case small, large
 
-    fileprivate var mostElements: Int { self == .small ? 9_000 : 70_000 }
+    var mostElements: Int { self == .small ? 9_000 : 70_000 }
   }
 
-  private var random: SplitMix
-  private let scale: Scale
-  private let dtype: DType
+  var random: SplitMix
+  let scale: Scale
+  let dtype: DType
   private let lengths: [Int]
-  private var pool: [Entry] = []
+  var pool: [Entry] = []
   private(set) var leaves: [Tensor] = []
   private(set) var indices: [(tensor: Tensor, below: Int)] = []
   /// What is to be computed: values, a scalar made from them, and its gradients.
-  private(set) var roots: [Tensor] = []
+  var roots: [Tensor] = []
   var isSingle: Bool { dtype == .float32 }
 
   init(seed: UInt64, scale: Scale = .small) throws {
@@ -56,30 +56,36 @@ struct RandomGraph {
     try finish()
   }
 
-  /// Writes every leaf's elements anew.
-  func write(seed: UInt64) throws {
+  /// Writes every leaf's elements anew; with `specials`, some are zero, infinite or NaN.
+  func write(seed: UInt64, specials: Bool = false) throws {
     var random = SplitMix(state: seed)
     for leaf in leaves {
-      try leaf.fill((0..<leaf.size).map { _ in Double.random(in: -2...2, using: &random) })
+      try leaf.fill(
+        (0..<leaf.size).map { _ in
+          specials && Int.random(in: 0..<12, using: &random) == 0
+            ? [0, -0.0, .infinity, -.infinity, .nan].randomElement(using: &random)!
+            : Double.random(in: -2...2, using: &random)
+        })
     }
     for (tensor, below) in indices {
-      try tensor.fill((0..<tensor.size).map { _ in Double(Int.random(in: 0..<below, using: &random)) })
+      try tensor.fill(
+        (0..<tensor.size).map { _ in Double(Int.random(in: 0..<below, using: &random)) })
     }
   }
 
   // MARK: Choices
 
-  private mutating func int(_ low: Int, _ high: Int) -> Int {
+  mutating func int(_ low: Int, _ high: Int) -> Int {
     Int.random(in: low...Swift.max(low, high), using: &random)
   }
 
-  private mutating func chance(_ percent: Int) -> Bool { int(1, 100) <= percent }
+  mutating func chance(_ percent: Int) -> Bool { int(1, 100) <= percent }
 
-  private mutating func length() -> Int {
+  mutating func length() -> Int {
     chance(15) ? 1 : lengths.randomElement(using: &random)!
   }
 
-  private mutating func randomShape(rank: Int? = nil) -> [Int] {
+  mutating func randomShape(rank: Int? = nil) -> [Int] {
     let rank = rank ?? (scale == .large ? 2 : int(0, 4))
     var shape = (0..<rank).map { _ in length() }
     while shape.reduce(1, *) > scale.mostElements,
@@ -90,40 +96,40 @@ struct RandomGraph {
     return shape
   }
 
-  private mutating func leaf(_ shape: [Int]) throws -> Entry {
+  mutating func leaf(_ shape: [Int]) throws -> Entry {
     let tensor =
       try chance(50) ? Tensor(parameter: dtype, shape) : Tensor(variable: dtype, shape)
     leaves.append(tensor)
     return add(tensor, 2, true)
   }
 
-  private mutating func index(_ shape: [Int], below: Int) throws -> Tensor {
+  mutating func index(_ shape: [Int], below: Int) throws -> Tensor {
     let tensor = try Tensor(variable: chance(50) ? .int32 : .int64, shape)
     indices.append((tensor, below))
     return tensor
   }
 
   @discardableResult
-  private mutating func add(_ tensor: Tensor, _ bound: Double, _ isExact: Bool) -> Entry {
+  mutating func add(_ tensor: Tensor, _ bound: Double, _ isExact: Bool) -> Entry {
     let entry = Entry(tensor: tensor, bound: bound, isExact: isExact)
     if tensor.dtype == dtype { pool.append(entry) }
     return entry
   }
 
-  private mutating func any() -> Entry { pool.randomElement(using: &random)! }
+  mutating func any() -> Entry { pool.randomElement(using: &random)! }
 
   /// A tensor that passes a test, if chance finds one.
-  private mutating func any(where passes: (Entry) -> Bool) -> Entry? {
+  mutating func any(where passes: (Entry) -> Bool) -> Entry? {
     pool.filter(passes).randomElement(using: &random)
   }
 
-  private mutating func anyExact(where passes: (Entry) -> Bool = { _ in true }) -> Entry {
+  mutating func anyExact(where passes: (Entry) -> Bool = { _ in true }) -> Entry {
     any { $0.isExact && passes($0) } ?? any { $0.isExact }!
   }
 
   // MARK: Growth
 
-  private mutating func grow() throws {
+  mutating func grow() throws {
     switch int(0, 21) {
     case 0...2: try growUnary()
     case 3...6: try growBinary()
@@ -148,7 +154,7 @@ struct RandomGraph {
     }
   }
 
-  private mutating func growUnary() throws {
+  mutating func growUnary() throws {
     let x = any()
     let (a, m) = (x.tensor, x.bound)
     switch int(0, 13) {
@@ -177,7 +183,7 @@ struct RandomGraph {
   }
 
   /// A tensor that the shape broadcasts with: from the pool, or a new leaf with some axes 1 or missing.
-  private mutating func partner(_ x: Entry) throws -> Entry {
+  mutating func partner(_ x: Entry) throws -> Entry {
     let most = scale.mostElements
     if chance(70),
       let y = any(where: { y in
@@ -198,7 +204,7 @@ struct RandomGraph {
     return try result.size <= most ? leaf(shape) : x
   }
 
-  private mutating func growBinary() throws {
+  mutating func growBinary() throws {
     let x = any()
     let y = try partner(x)
     let isExact = x.isExact && y.isExact
@@ -215,7 +221,7 @@ struct RandomGraph {
   }
 
   /// Operators that jump, of what has the same bits everywhere.
-  private mutating func growStep() throws {
+  mutating func growStep() throws {
     let x = anyExact()
     var y = try partner(x)
     if !y.isExact { y = x }
@@ -240,7 +246,7 @@ struct RandomGraph {
     }
   }
 
-  private mutating func growMovement() throws {
+  mutating func growMovement() throws {
     let x = any()
     let a = x.tensor
     var result = a
@@ -284,7 +290,7 @@ struct RandomGraph {
   }
 
   /// Some shape of so many elements.
-  private mutating func factors(of size: Int) -> [Int] {
+  mutating func factors(of size: Int) -> [Int] {
     guard size > 0 else { return [0, int(1, 3)] }
     var rest = size
     var shape: [Int] = []
@@ -297,7 +303,7 @@ struct RandomGraph {
     return shape + (rest > 1 || chance(20) ? [rest] : [])
   }
 
-  private mutating func growSelection() throws {
+  mutating func growSelection() throws {
     guard let x = any(where: { $0.tensor.rank > 0 && $0.tensor.size > 0 }) else { return }
     let a = x.tensor
     let axis = int(0, a.rank - 1)
@@ -313,7 +319,7 @@ struct RandomGraph {
     }
   }
 
-  private mutating func growReduction() throws {
+  mutating func growReduction() throws {
     let x = any()
     let axes = (0..<x.tensor.rank).filter { _ in chance(50) }
     let length = axes.reduce(1.0) { $0 * Double(x.shape[$1]) }
@@ -324,7 +330,7 @@ struct RandomGraph {
     }
   }
 
-  private mutating func growComposite() throws {
+  mutating func growComposite() throws {
     guard let x = any(where: { $0.tensor.rank > 0 }) else { return }
     let a = x.tensor
     let axis = int(0, a.rank - 1)
@@ -341,124 +347,9 @@ struct RandomGraph {
     }
   }
 
-  // MARK: Products
-
-  /// A factor with so many rows and columns: a leaf, one transposed, or part of a larger one.
-  private mutating func factor(_ rows: Int, _ columns: Int, batch: [Int] = []) throws -> Entry {
-    let known = pool.filter { $0.shape == batch + [rows, columns] }
-    if chance(40), let factor = known.randomElement(using: &random) { return factor }
-    switch int(0, 3) {
-    case 0:
-      let x = try leaf(batch + [columns, rows])
-      return add(try transpose(x.tensor), x.bound, true)
-    case 1:
-      let x = try leaf(batch + [rows + 2, columns + 1])
-      let part = try slice(slice(x.tensor, axis: -2, 1, rows + 1), axis: -1, 0, columns)
-      return add(part, x.bound, true)
-    case 2:
-      // Rows or columns in reverse.
-      let x = try leaf(batch + [rows, columns])
-      return add(try slice(x.tensor, axis: chance(50) ? -1 : -2, step: -1), x.bound, true)
-    default: return try leaf(batch + [rows, columns])
-    }
-  }
-
-  private mutating func growProduct() throws {
-    guard let x = any(where: { $0.tensor.rank > 0 && $0.tensor.rank < 4 }) else { return }
-    let shape = x.shape
-    let (n, k) = (length(), shape[shape.count - 1])
-    let m = shape.count > 1 ? shape[shape.count - 2] : 1
-    guard shape.dropLast(2).reduce(n * m, *) <= scale.mostElements else { return }
-    let (y, depth): (Entry, Int)
-    var isSwapped = false
-    switch int(0, 5) {
-    case 0: (y, depth) = (try leaf([k]), k)
-    case 1 where shape.count < 3: (y, depth) = (try factor(k, n, batch: [int(1, 3)]), k)
-    case 2 where shape.count == 3: (y, depth) = (try factor(k, n, batch: [shape[0]]), k)
-    case 3:
-      isSwapped = true
-      let rows = shape.count > 1 ? m : k
-      (y, depth) = (chance(30) ? try leaf([rows]) : try factor(n, rows), rows)
-    default: (y, depth) = (try factor(k, n), k)
-    }
-    let product = try isSwapped ? matmul(y.tensor, x.tensor) : matmul(x.tensor, y.tensor)
-    guard product.size <= scale.mostElements else { return }
-    add(product, x.bound * y.bound * Double(Swift.max(depth, 1)), false)
-  }
-
-  /// Several products with weights in common, and other terms, in one sum.
-  private mutating func growSumOfProducts() throws {
-    let (m, n) = (length(), length())
-    guard m * n <= scale.mostElements else { return }
-    var total: Tensor?
-    var bound = 0.0
-    let shared = try factor(length(), n)
-    for _ in 0..<int(2, 4) {
-      let y = chance(60) ? shared : try factor(length(), n)
-      let x = try factor(m, y.shape[0])
-      var term = try matmul(x.tensor, y.tensor)
-      var size = x.bound * y.bound * Double(Swift.max(y.shape[0], 1))
-      if chance(25) { (term, size) = (try tanh(term), 1) }
-      if chance(25) {
-        let bias = try leaf([chance(50) ? 1 : m, n])
-        (term, size) = (try term + bias.tensor, size + bias.bound)
-      }
-      bound += size
-      total = try total.map { chance(50) ? try $0 + term : try term + $0 } ?? term
-    }
-    if let total { add(total, bound, false) }
-  }
-
-  /// One recurrence, or two that share their weights and read each other.
-  private mutating func growRecurrence() throws {
-    let (batch, width, inner) = (length(), Swift.min(length(), 64), length())
-    let (w, u) = try (factor(inner, width).tensor, factor(width, width).tensor)
-    let b = try leaf([width]).tensor
-    let v = try factor(width, width).tensor
-    // Bounds as for one product keep tanh away from where it is flat.
-    let rate = 1 / Double(Swift.max(inner, width, 1))
-    var h = try leaf([batch, width]).tensor
-    var other = try leaf([batch, width]).tensor
-    let isCircular = chance(40)
-    for _ in 0..<int(2, 4) {
-      if isCircular {
-        // The one applies u and then v, the other v and then u.
-        h = try tanh(matmul(tanh(matmul(h, u) * rate), v) * rate + b)
-        other = try tanh(matmul(tanh(matmul(other, v) * rate), u) * rate + h * 0.5)
-      } else {
-        let x = try factor(batch, inner).tensor
-        h = try tanh((matmul(x, w) + matmul(h, u) + b) * rate)
-        if chance(30) { add(h, 1, false) }
-      }
-    }
-    add(h, 1, false)
-    add(other, 2, other.leaf != nil)
-  }
-
-  /// Through int tensors and back.
-  private mutating func growIntegers() throws {
-    let shape = randomShape(rank: int(1, 3))
-    let x = try index(shape, below: 50)
-    var y = try -(x * x) + x
-    if chance(50) { y = try slice(permute(y, Array(0..<shape.count).reversed()), axis: 0, step: -1) }
-    if chance(50) { y = try maximum(y, Tensor(constant: -100, y.dtype)) }
-    if chance(30), y.size > 0 { y = try y - max(y, axes: [-1], keep: true) }
-    if chance(30) { y = try sum(y, axes: [0]) }
-    if chance(30), y.rank > 0 { y = try y + Tensor(iota: y.shape[y.rank - 1], y.dtype) }
-    if chance(30) { roots.append(y) }
-    let exact = anyExact { $0.tensor.rank > 0 && $0.tensor.size > 0 }
-    if exact.tensor.rank > 0, exact.tensor.size > 0, chance(50) {
-      let best = try argmax(exact.tensor, axis: -1, keep: true)
-      roots.append(best)
-      add(try gather(exact.tensor, at: best, axis: -1), exact.bound, true)
-      return
-    }
-    add(try sin(cast(y, to: dtype)), 1, true)
-  }
-
   // MARK: Roots
 
-  private mutating func finish() throws {
+  mutating func finish() throws {
     for _ in 0..<int(1, 4) { roots.append(any().tensor) }
     roots.append(pool[pool.count - 1].tensor)
     if chance(30) { roots.append(roots[0]) }

@@ -8,7 +8,8 @@ import XCTest
 final class EnginePlanTests: EngineTestCase {
   private func plan(_ tensors: Tensor...) throws -> Plan { try planned(tensors).plan }
 
-  private func random(_ shape: [Int], _ dtype: DType = .float64, seed: UInt64 = 1) throws -> Tensor {
+  private func random(_ shape: [Int], _ dtype: DType = .float64, seed: UInt64 = 1) throws -> Tensor
+  {
     try .leaf(.random(shape, -2...2, dtype, seed: seed), dtype)
   }
 
@@ -16,6 +17,7 @@ final class EnginePlanTests: EngineTestCase {
 
   /// Graphs that differ in one thing have different plans; each finds its own again.
   func testADifferenceAnywhereIsAnotherPlan() throws {
+    func twice(_ x: Tensor) throws -> Tensor { try exp(x + x) }
     let graphs: [(String, () throws -> Tensor)] = [
       ("plain", { try exp(self.random([4, 6]) + 1) }),
       ("another operator", { try sin(self.random([4, 6]) + 1) }),
@@ -37,10 +39,16 @@ final class EnginePlanTests: EngineTestCase {
       ("a window backwards", { try -slice(self.random([4, 6]), axis: 1, 2, nil, step: -1) }),
       ("an order", { try -permute(self.random([4, 4, 4]), [0, 2, 1]) }),
       ("another order", { try -permute(self.random([4, 4, 4]), [1, 0, 2]) }),
-      ("joined along 0", { try concatenate([self.random([4, 4]), self.random([4, 4])], axis: 0) }),
-      ("joined along 1", { try concatenate([self.random([4, 4]), self.random([4, 4])], axis: 1) }),
+      (
+        "joined along 0",
+        { try concatenate([self.random([4, 4]), self.random([4, 4])], axis: 0) }
+      ),
+      (
+        "joined along 1",
+        { try concatenate([self.random([4, 4]), self.random([4, 4])], axis: 1) }
+      ),
       ("two leaves", { try exp(self.random([4, 6]) + self.random([4, 6], seed: 2)) }),
-      ("one leaf twice", { let x = try self.random([4, 6]); return try exp(x + x) }),
+      ("one leaf twice", { try twice(self.random([4, 6])) }),
       ("cast", { try cast(self.random([4, 6]), to: .int32) }),
       ("cast to int64", { try cast(self.random([4, 6]), to: .int64) }),
     ]
@@ -87,7 +95,8 @@ final class EnginePlanTests: EngineTestCase {
       let x = try self.random([300, 70], .float32)
       let w = try Tensor.leaf(.random([70, 5], -2...2, .float32), .float32, isParameter: true)
       let at = try Tensor(variable: (0..<300).map { Int32($0 % 5) }, [300, 1])
-      let loss = try sum(gather(pad(matmul(x, w), before: [0, 0], after: [0, 1]), at: at, axis: 1))
+      let loss = try sum(
+        gather(pad(matmul(x, w), before: [0, 0], after: [0, 1]), at: at, axis: 1))
       let roots = try [loss] + gradients(of: loss, withRespectTo: [w])
       let plan = try planned(roots).plan
       try evaluate(roots)
@@ -126,7 +135,7 @@ final class EnginePlanTests: EngineTestCase {
         let memo = loss.memo.value
         assertThrows(.index, "gather", "\(bad)", "element 63") { try loss.backward() }
         assertThrows(.index, "gather") { try loss.item() }
-        assertThrows(.index) { try self.planned(gradients(of: loss, withRespectTo: [w])) }
+        assertThrows(.index) { try planned(gradients(of: loss, withRespectTo: [w])) }
         XCTAssertTrue(loss.memo.value === memo)
         try assertEqual(w.grad!, slope)
         try assertEqual(x, .random([64, 48]))
@@ -138,10 +147,6 @@ final class EnginePlanTests: EngineTestCase {
       try assertEqual(w.grad!, slope.map { 2 * $0 }, tolerance: 1e-15)
       XCTAssertTrue(try self.plan(gradients(of: loss, withRespectTo: [w])[0]) === plan)
     }
-  }
-
-  private func planned(_ tensors: [Tensor]) throws -> (values: [Evaluated], plan: Plan) {
-    try NanogradTests.planned(tensors)
   }
 
   // MARK: Graphs that need care
@@ -185,7 +190,8 @@ final class EnginePlanTests: EngineTestCase {
     let turned = try permute(x, [2, 1, 0])
     let part = try slice(random([3, 4, 5]), axis: 1, 2, 2)
     try assertPlanIsPlain([
-      concatenate([turned, random([5, 2, 3])], axis: 1), reshape(permute(part, [2, 0, 1]), [0, 7]),
+      concatenate([turned, random([5, 2, 3])], axis: 1),
+      reshape(permute(part, [2, 0, 1]), [0, 7]),
       pad(turned, before: [0, 1, 0], after: [0, 0, 1], value: 2), sum(turned, axes: [1]),
       matmul(permute(part, [0, 2, 1]), reshape(part, [3, 0, 5])), -turned, transpose(part),
     ])
@@ -198,8 +204,11 @@ final class EnginePlanTests: EngineTestCase {
       let y = try broadcastTo(x, shape)
       let z = try random(shape, seed: 2)
       try assertPlanIsPlain(
-        [y, exp(y), -transpose(y), y * z, z / y, select(y, z, y), sum(y, axes: [-1]), softmax(y, axis: -1),
-         pad(y, before: shape.map { _ in 1 }, after: shape.map { _ in 0 }), reshape(exp(y), [-1])],
+        [
+          y, exp(y), -transpose(y), y * z, z / y, select(y, z, y), sum(y, axes: [-1]),
+          softmax(y, axis: -1),
+          pad(y, before: shape.map { _ in 1 }, after: shape.map { _ in 0 }), reshape(exp(y), [-1]),
+        ],
         "\(shape)")
     }
   }
@@ -209,7 +218,8 @@ final class EnginePlanTests: EngineTestCase {
     let x = try random([6, 5])
     let y = try exp(x)
     try assertPlanIsPlain([
-      y, transpose(y), reshape(y, [30]), exp(x), stopGradient(y), slice(y, axis: 0, step: -1), y * 1,
+      y, transpose(y), reshape(y, [30]), exp(x), stopGradient(y), slice(y, axis: 0, step: -1),
+      y * 1,
       transpose(x), x * 1, sum(y, axes: []), full(.float64, [4], 3), select(y, axis: 0, index: 5),
     ])
   }

@@ -30,16 +30,19 @@ struct NoPlan: Error {}
 /// The values of tensors by a plan, and the plan. A plan that could not be made is an error here, where
 /// the library would fall back to the plain evaluator.
 func planned(_ tensors: [Tensor]) throws -> (values: [Evaluated], plan: Plan) {
-  let request = Request(tensors)
+  let request = Request(tensors.filter { $0.leaf == nil })
   guard let plan = request.plan else { throw NoPlan() }
-  let values = try plan.run(request.value)
-  return (zip(request.roots, values).map { Evaluated(root: $0.tensor, value: $1) }, plan)
+  return (evaluated(request, try plan.run(request.value)), plan)
 }
 
 /// The values of tensors by the plain evaluator.
 func plain(_ tensors: [Tensor]) throws -> [Evaluated] {
-  let request = Request(tensors)
-  return zip(request.roots, try request.computed()).map { Evaluated(root: $0.tensor, value: $1) }
+  let request = Request(tensors.filter { $0.leaf == nil })
+  return evaluated(request, try request.computed())
+}
+
+private func evaluated(_ request: Request, _ values: [Value]) -> [Evaluated] {
+  zip(request.results, values).map { Evaluated(root: request.node($0), value: $1) }
 }
 
 /// Where two evaluations differ by more than `tolerance` times the largest magnitude of the root (0.001 if

@@ -15,6 +15,7 @@ import re
 import statistics
 import subprocess
 import sys
+import time
 
 import tables
 
@@ -31,6 +32,7 @@ def read_arguments():
     parser.add_argument("--onednn", help="the program compiled from onednn_peer.cpp")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, help="samples in a round")
+    parser.add_argument("--threads", type=int, help="only what uses so many")
     parser.add_argument("--most", type=int, default=2048, help="the largest square in gemm")
     parser.add_argument("--data", default=os.environ.get("NANOGRAD_MNIST"), help="MNIST's folder")
     parser.add_argument("--output", default=HERE / "results.json", help="where the figures go")
@@ -99,8 +101,10 @@ def read_gru_mnist(text, threads):
     accuracy = re.search(r"(\d+\.\d+) ?%", text)
     if not seconds or not accuracy:
         sys.exit(f"gru_mnist printed neither time nor accuracy:\n{text}")
-    return [{"bench": "recipe", "library": "nanograd", "threads": threads, "batch": 32,
-             "median_ms": 1e3 * float(seconds[1]), "accuracy": float(accuracy[1]) / 100}]  # fmt: skip
+    return [{
+        "bench": "recipe", "library": "nanograd", "threads": threads, "batch": 32,
+        "median_ms": 1e3 * float(seconds[1]), "accuracy": float(accuracy[1]) / 100,
+    }]  # fmt: skip
 
 
 def run(command, threads):
@@ -150,21 +154,41 @@ def show(text):
         print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
 
 
+def busy():
+    """The share of all processors, from 0 to 1, that others use just now, while we use none."""
+
+    def ticks():
+        first = pathlib.Path("/proc/stat").read_text().splitlines()[0]
+        return [int(word) for word in first.split()[1:9]]
+
+    before = ticks()
+    time.sleep(0.25)
+    passed = [b - a for a, b in zip(before, ticks())]
+    idle = passed[3] + passed[4]  # of which the second waits for a disk
+    return 1 - idle / max(1, sum(passed))
+
+
 def measure(options):
-    rows = []
+    """All rows, and how busy others kept the machine on the average."""
+    rows, others = [], []
     for contest in options.contests:
-        entries = [(t, c) for t, c in commands(contest, options) if c is not None]
+        entries = [
+            (threads, command)
+            for threads, command in commands(contest, options)
+            if command is not None and options.threads in (None, threads)
+        ]
         if not entries:
-            print(f"{contest}: left out, for want of --data", file=sys.stderr)
+            print(f"{contest}: left out, for want of --data or by --threads", file=sys.stderr)
         rounds = 1 if contest in ("memory", "recipe") else options.rounds
         for number in range(rounds):
             turn = number % max(1, len(entries))
             for threads, command in entries[turn:] + entries[:turn]:
                 name = " ".join(pathlib.Path(c).name for c in command[:3])
                 show(f"{contest} {number + 1}/{rounds}: {name}")
+                others.append(busy())
                 rows += run(command, threads)
     show("")
-    return medians(rows)
+    return medians(rows), statistics.mean(others or [0])
 
 
 def processor():
@@ -187,11 +211,11 @@ def main():
     if options.source:
         results = json.loads(pathlib.Path(options.source).read_text())
     else:
-        before = os.getloadavg()[0]
+        rows, others = measure(options)
         results = {
             "date": datetime.date.today().isoformat(), "processor": processor(),
-            "processors": len(os.sched_getaffinity(0)), "load_before": before,
-            "rounds": options.rounds, "versions": versions(), "rows": measure(options),
+            "processors": len(os.sched_getaffinity(0)), "busy": others,
+            "rounds": options.rounds, "versions": versions(), "rows": rows,
         }  # fmt: skip
         pathlib.Path(options.output).write_text(json.dumps(results, indent=1) + "\n")
     text = tables.describe(results)

@@ -29,7 +29,7 @@ def arguments(description, tasks):
 
 
 def measure(work, steps, warm_up=1.0):
-    """Milliseconds of `work`, as (median, least), after some seconds (and two calls) without timing.
+    """Milliseconds of `work`, as (median, least), after a warm-up of some seconds.
 
     A sample is as many calls as take some 50 µs together.
     """

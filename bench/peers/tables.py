@@ -2,6 +2,7 @@
 
 import pathlib
 
+QUIET = 0.05  # the share of the machine that others may use if goals are to be judged
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 
@@ -17,10 +18,21 @@ def number(value):
     return f"{value:.2f}" if value >= 0.1 else f"{value:.4f}"
 
 
-def verdict(value, goal, at_least=False):
-    """The value, and whether it is what it should be."""
-    met = value >= goal if at_least else value <= goal
-    return f"{value:.2f}", f"{'≥' if at_least else '≤'} {goal:g}", "yes" if met else "**no**"
+class Judge:
+    """Says whether a goal is met, unless the machine was too busy to say."""
+
+    quiet = True
+
+    def __call__(self, value, goal, at_least=False):
+        met = value >= goal if at_least else value <= goal
+        word = "yes" if met else "**no**"
+        return f"{value:.2f}", self.goal(goal, at_least), word if self.quiet else "?"
+
+    def goal(self, goal, at_least=False):
+        return f"{'≥' if at_least else '≤'} {goal:g}"
+
+
+verdict = Judge()
 
 
 def matching(rows, **wanted):
@@ -28,7 +40,7 @@ def matching(rows, **wanted):
 
 
 def versus(title, ours, others, goals):
-    """nanograd beside its peers. `goals` has the largest ratio for a peer; "best" is the fastest."""
+    """nanograd beside its peers. `goals`: the largest ratio for a peer, or for "best"."""
     rows = [[title, "nanograd", number(ours["median_ms"]), number(ours["min_ms"]), "", "", ""]]
     for other in others:
         ratio = ours["median_ms"] / other["median_ms"]
@@ -90,21 +102,26 @@ def recipe(rows):
 
 
 def gemm(rows):
-    """Times the peer's speed; float32 is judged against oneDNN, float64 against MKL."""
+    """Speeds, and how many times the peer's: oneDNN's for float32, MKL's for float64."""
+    shapes = {}
+    for row in matching(rows, bench="gemm"):
+        shape = row["m"], row["n"], row["k"], row["dtype"], row["threads"]
+        shapes.setdefault(shape, {})[row["library"], row["transposes"]] = row
     lines = []
-    for ours in matching(rows, bench="gemm", library="nanograd"):
-        same = {k: ours[k] for k in ("bench", "dtype", "transposes", "m", "n", "k", "threads")}
-        peers = {row["library"]: row for row in matching(rows, **same)}
-        speeds = [number(peers[p]["gflops"]) if p in peers else ""
-                  for p in ("nanograd", "oneDNN", "torch (MKL)")]  # fmt: skip
-        judge = peers.get("oneDNN" if ours["dtype"] == "float32" else "torch (MKL)")
-        judged = ("", "", "")
-        if judge:
-            goal = 1.0 if max(ours["m"], ours["n"], ours["k"]) <= 512 else 0.9
-            judged = verdict(judge["median_ms"] / ours["median_ms"], goal, True)
-        shape = f"{ours['m']}×{ours['n']}×{ours['k']} {ours['transposes']}, {ours['dtype']}"
-        lines.append([shape, str(ours["threads"]), *speeds, *judged])
-    head = ["m×n×k", "threads", "nanograd", "oneDNN", "MKL (torch)", "ratio", "goal", "met"]
+    for (m, n, k, dtype, threads), found in shapes.items():
+        peer = "oneDNN" if dtype == "float32" else "torch (MKL)"
+        cells, ratios = [], []
+        for transposes in "NN", "TN", "NT", "TT":
+            ours, other = found.get(("nanograd", transposes)), found.get((peer, transposes))
+            cell = number(ours["gflops"]) if ours else ""
+            if ours and other:
+                ratios.append(other["median_ms"] / ours["median_ms"])
+                cell += f" ({ratios[-1]:.2f})"
+            cells.append(cell)
+        goal = 1.0 if m * n * k <= 512**3 else 0.9
+        judged = verdict(min(ratios), goal, True)[1:] if ratios else ("", "")
+        lines.append([f"{m}×{n}×{k}", dtype, str(threads), *cells, *judged])
+    head = ["m×n×k", "dtype", "threads", "NN", "TN", "NT", "TT", "goal", "met"]
     return table(head, lines) if lines else ""
 
 
@@ -114,7 +131,7 @@ def overhead(rows):
         ours = row.get("library") is None
         what = ", structure ".join(filter(None, [row["work"], row.get("structure")]))
         judged = ("", "", "")
-        # What is trained has one structure, step for step; the other row tells what a new one costs.
+        # Training repeats one structure; the other row tells what a new one costs.
         if ours and row["work"] == "forward+backward" and row["structure"] == "seen before":
             judged = verdict(row["ns_per_op"], 500)
         lines.append([what, row.get("library", "nanograd"), number(row["ns_per_op"]), *judged[1:]])
@@ -169,7 +186,7 @@ CHAPTERS = [
     ("A training step of the recurrent network", gru),
     ("Logistic regression, 2,000 × 5", glm),
     ("Tiny operators", overhead),
-    ("Matrix products, GFLOP/s", gemm),
+    ("Matrix products, GFLOP/s (and how many times oneDNN's, or MKL's for float64)", gemm),
     ("Ten operators over 10,000,000 floats", elementwise),
     ("Peak memory", memory),
     ("Long chains", depth),
@@ -186,9 +203,12 @@ def describe(results):
         f"{names}; {results['rounds']} rounds. A ratio is nanograd's time divided by the other's "
         "(for matrix products: its speed).\n"
     ]
-    if results["load_before"] > 0.5:
-        parts.append(f"**Provisional: others used the machine (load {results['load_before']:.1f} "
-                     "before the run), which those suffer most whose threads spin.**\n")  # fmt: skip
+    verdict.quiet = results["busy"] <= QUIET
+    if not verdict.quiet:
+        parts.append(
+            f"**Not to be judged: others kept {results['busy']:.0%} of the machine busy, which those "
+            "suffer most whose threads spin.**\n"
+        )
     for title, chapter in CHAPTERS:
         text = chapter(results["rows"])
         if text:

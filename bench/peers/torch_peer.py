@@ -118,8 +118,10 @@ def overhead(options):
 
     for name, work in ("forward", only_forward), ("forward+backward", both):
         timing = m.measure(work, options.steps)
-        m.report("op_overhead", "torch eager", timing, work=name, operators=options.operators,
-                 threads=options.threads, ns_per_op=1e6 * timing[0] / options.operators)  # fmt: skip
+        m.report(
+            "op_overhead", "torch eager", timing, work=name, operators=options.operators,
+            threads=options.threads, ns_per_op=1e6 * timing[0] / options.operators,
+        )  # fmt: skip
 
 
 def idx(folder, name, header):

@@ -17,6 +17,7 @@ func fused(_ segments: [Segment], _ buffers: [Buffer]) -> [Segment] {
           if let open { steps.append(open.step(&readers, buffers)) }
           open = Fusion(map, step)
         } else {
+          if open?.appendReduction(step) == true { continue }
           if let open { steps.append(open.step(&readers, buffers)) }
           open = nil
           steps.append(step)
@@ -53,7 +54,9 @@ private struct Fusion {
   /// Adds a map that comes next; false if it has another shape, or reads what this one writes in another
   /// order.
   mutating func append(_ next: Map, _ step: Step) -> Bool {
+    let reduced = map.reductions.map(\.target)
     guard next.shape == map.shape, next.dtype == map.dtype,
+      !next.inputs.contains(where: { reduced.contains($0.buffer) }),
       map.instructions.count + next.instructions.count <= Fusion.mostInstructions
     else { return false }
     let strides = map.shape.strides
@@ -90,6 +93,18 @@ private struct Fusion {
     return true
   }
 
+  /// Adds a reduction of whole rows that this map writes; false if the step is anything else.
+  mutating func appendReduction(_ step: Step) -> Bool {
+    guard
+      case .reduceRuns(let code, let source, let length, 1, map.dtype, let target) = step.work,
+      length > 1, let i = writer[source], map.shape.rank > 1, step.rows == rows, map.shape[0] == rows,
+      length * map.shape[0] == map.shape.size
+    else { return false }
+    map.reductions.append(Map.Reduction(instruction: i, code: code, target: target))
+    inner.append(source)
+    return true
+  }
+
   /// The step that results: it stores what others read, or somebody asked for.
   func step(_ readers: inout [Int], _ buffers: [Buffer]) -> Step {
     for buffer in inner { readers[buffer] -= 1 }
@@ -100,6 +115,6 @@ private struct Fusion {
     }
     return Step(
       work: .map(map), rows: rows, reads: reads.filter { writer[$0.buffer] == nil },
-      writes: map.instructions.filter(\.isStored).map(\.output))
+      writes: map.instructions.filter(\.isStored).map(\.output) + map.reductions.map(\.target))
   }
 }

@@ -283,9 +283,10 @@ struct Lowering {
       return try materialized(operand(i, k), source.shape, source.dtype)
     }
     let target = buffer(.step, node)
+    let size = ([target] + sources).reduce(0) { $0 + Swift.min(buffers[$1].size, 1 << 40) }
     steps.append(
       Step(
-        work: .general(i, sources: sources, target: target), rows: nil,
+        work: .general(i, sources: sources, target: target), rows: rows(size),
         reads: sources.map { Step.Read(buffer: $0, isAligned: false) }, writes: [target]))
     return dense(target, node.shape)
   }
@@ -332,7 +333,7 @@ struct Lowering {
           work: .reduceRows(
             code, source: source, length: shape.size / columns, columns: columns,
             dtype: node.dtype, target: target),
-          rows: nil, reads: [Step.Read(buffer: source, isAligned: false)], writes: [target]))
+          rows: columns <= ReduceRowsLoop<Float>.stretch ? rows(shape.size) : nil, reads: [Step.Read(buffer: source, isAligned: false)], writes: [target]))
     }
     return dense(target, node.shape)
   }
@@ -357,8 +358,12 @@ struct Lowering {
         work: .reduceRuns(
           code, source: from, length: rows > 1 ? rows : shape.size, runs: 1, dtype: dtype,
           target: target),
-        rows: nil, reads: [Step.Read(buffer: from, isAligned: false)], writes: [target]))
+        rows: self.rows(rows > 1 ? rows : shape.size),
+        reads: [Step.Read(buffer: from, isAligned: false)], writes: [target]))
   }
+
+  /// A small step is the one row of a chain of such steps, a large one a loop of its own.
+  private func rows(_ size: Int) -> Int? { size <= 4096 ? 1 : nil }
 
   // MARK: Sums of products
 

@@ -71,6 +71,23 @@ private final class CollectOperation<T: FloatElement>: TileOperation<T> {
   }
 }
 
+/// Reduces a tile into the element of its row.
+private final class ReduceOperation<T: FloatElement>: TileOperation<T> {
+  private let kernel: ScalarKernels<T>.Reduce
+  private let combine: ScalarKernels<T>.Binary
+
+  init(_ code: ReductionCode, a: Int, y: Int) {
+    kernel = T.kernels.reduce[Int(code.rawValue)]
+    combine = T.kernels.binary[Int(code.pairwise.rawValue)]
+    super.init(a: a, y: y)
+  }
+
+  override func run(_ sources: Sources, _ steps: UnsafePointer<Int>, _ count: Int) {
+    var part = kernel(sources[a], count)
+    combine(sources[y], 1, &part, 1, sources[y], 1)
+  }
+}
+
 final class MapLoop<T: FloatElement>: StepLoop {
   /// Where a tile comes from or goes to.
   private struct Source {
@@ -86,6 +103,8 @@ final class MapLoop<T: FloatElement>: StepLoop {
 
   private var operations: [TileOperation<T>] = []
   private var sources: [Source] = []
+  /// Where rows are reduced to, and what a reduction of nothing is.
+  private let reductions: [(target: Int, start: T)]
   /// Inputs and stored results, which come first among the sources; registers follow.
   private var memorySources: Int
   /// The axes, with those merged that lie in order for every source; the innermost last.
@@ -119,7 +138,13 @@ final class MapLoop<T: FloatElement>: StepLoop {
         let strides = map.shape.strides
         return (instruction.output, 0, (0..<map.shape.rank).map { strides[$0] })
       }
+      + map.reductions.map { reduction in
+        (reduction.target, 0, (0..<map.shape.rank).map { $0 == 0 ? 1 : 0 })
+      }
     memorySources = memory.count
+    reductions = map.reductions.map {
+      ($0.target, T.kernels.reduce[Int($0.code.rawValue)](UnsafePointer(bitPattern: 64)!, 0))
+    }
     let merged = MapLoop.merge(map.shape, memory.map { $0.2 })
     dimensions = merged.dimensions
     // Of no elements there is no row, whatever the first axis is.
@@ -187,6 +212,11 @@ final class MapLoop<T: FloatElement>: StepLoop {
           SelectOperation(a: operands[0], b: operands[1], c: operands[2], y: target)
         }
       operations.append(operation)
+      for (r, reduction) in map.reductions.enumerated() where reduction.instruction == i {
+        operations.append(
+          ReduceOperation(
+            reduction.code, a: target, y: memory.count - map.reductions.count + r))
+      }
       for r in Set(instruction.operands.compactMap({ if case .result(let r) = $0 { r } else { nil } }))
       where lastUse[r] == i {
         if table[sourceOfResult[r]].buffer == nil {
@@ -240,6 +270,10 @@ final class MapLoop<T: FloatElement>: StepLoop {
 
   func run(_ rows: Range<Int>, _ context: Context, _ scratch: UnsafeMutableRawPointer) {
     let first = rows.lowerBound * rowFactor..<rows.upperBound * rowFactor
+    for reduction in reductions {
+      (context.pointer(reduction.target, T.self) + rows.lowerBound)
+        .update(repeating: reduction.start, count: rows.count)
+    }
     guard !first.isEmpty else { return }
     let count = sources.count
     withUnsafeTemporaryAllocation(of: UnsafeMutablePointer<T>.self, capacity: 2 * count) { pointers in

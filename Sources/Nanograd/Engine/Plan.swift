@@ -24,11 +24,13 @@ final class Plan: @unchecked Sendable {
     }
   }
 
-  private let buffers: [Buffer]
+  let buffers: [Buffer]
   private let offsets: [Int?]
-  private let arenaSize: Int
+  let arenaSize: Int
   private let scratchSize: Int
   private let segments: [[Run]]
+  /// The steps, for descriptions.
+  let parts: [Segment]
   private let results: [Int]
   /// Memory from the last run, for the next.
   private let spare = Mutex<Context?>(nil)
@@ -45,8 +47,13 @@ final class Plan: @unchecked Sendable {
     guard let (lowering, parts) = try lowered(grouping: true) ?? lowered(grouping: false) else {
       throw NanogradError(.state, "steps wait for each other")
     }
+    // What no machine can hold is left to the plain evaluator, which says so.
+    guard lowering.buffers.reduce(0, { $0 + Double($1.bytes) }) < 0x1p48 else {
+      throw NanogradError(.memory, "intermediates of more than 2^48 bytes")
+    }
     let segments = fused(parts, lowering.buffers)
     buffers = lowering.buffers
+    self.parts = segments
     (offsets, arenaSize) = placement(segments, buffers)
     var results = Array(repeating: 0, count: results.count)
     for (b, buffer) in buffers.enumerated() { if let result = buffer.result { results[result] = b } }
@@ -154,7 +161,7 @@ final class Plan: @unchecked Sendable {
     if cost < 20_000 {
       for task in 0..<tasks { work(task, 0) }
     } else {
-      Workers.run(tasks, work)
+      Workers.run(tasks, threads: context.threads, work)
     }
   }
 

@@ -1,6 +1,7 @@
 //  In what order steps run, and where threads have to wait for each other. Within a chain, row i of
 //  every step needs only row i of the steps before it: a thread takes some rows through the whole
-//  chain, and waits for nobody. A recurrent network is one chain forward and backward.
+//  chain, and waits for nobody. A recurrent network is one chain forward and backward. In a chain of one
+//  row the steps simply follow each other, whatever they read.
 
 /// Steps over the same rows, or a single step that is a loop of its own.
 struct Chain {
@@ -44,7 +45,8 @@ func segments(_ steps: [Step], bufferCount: Int) -> [Segment]? {
       let canJoin = step.reads.allSatisfy { read in
         let p = producer[read.buffer]
         return p < 0 || place[p] < current
-          || (read.isAligned && step.rows != nil && step.rows == steps[p].rows)
+          || (step.rows != nil && step.rows == steps[p].rows
+            && (read.isAligned || step.rows == 1))
       }
       guard canJoin else {
         later.append(s)

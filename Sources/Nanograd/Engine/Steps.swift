@@ -75,10 +75,18 @@ struct Map {
     var register = 0
   }
 
+  /// A row of a result, reduced to one element while its tiles are at hand.
+  struct Reduction {
+    let instruction: Int
+    let code: ReductionCode
+    let target: Int
+  }
+
   let shape: Shape
   let dtype: DType
   var inputs: [View]
   var instructions: [Instruction]
+  var reductions: [Reduction] = []
 }
 
 /// A product A·B, rows of A by panels of B.

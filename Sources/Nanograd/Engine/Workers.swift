@@ -23,10 +23,13 @@ enum Workers {
       .flatMap { (1...1024).contains($0) ? $0 : nil } ?? Swift.min(Int(ngp_processors()), 1024))
 
   /// Calls `task` for 0 ..< count, each once, on this thread and on workers; returns when all are done. A
-  /// task also learns which thread it is on: 0 for the caller, up to one less than `limit` for others.
+  /// task also learns which thread it is on: 0 for the caller, up to one less than `threads` for others.
+  /// The limit may change at any moment, so who has memory for each thread says how many that is.
   /// Loops from several threads at once take turns at the workers: who finds them taken runs alone.
-  static func run(_ count: Int, _ task: (_ i: Int, _ thread: Int) -> Void) {
-    let helpers = Swift.min(limit.load(ordering: .relaxed), count) - 1
+  static func run(
+    _ count: Int, threads: Int = numberOfThreads, _ task: (_ i: Int, _ thread: Int) -> Void
+  ) {
+    let helpers = Swift.min(threads, count) - 1
     guard helpers > 0, let pool = Pool.acquire(helpers) else {
       for i in 0..<count { task(i, 0) }
       return

@@ -117,7 +117,7 @@ func reduction(_ op: Operator, _ a: Tensor, _ axes: Axes, keep: Bool) throws -> 
       "shape \(a.shape) has no element along axis \(axis), expected at least one",
       in: op.definition.name)
   }
-  return try Tensor(
-    op, .one(a), .axes(axes), dtype: op == .argmax ? .int64 : a.dtype,
-    requested: axes.reduce(a.shape, keep: keep))
+  let shape = try axes.reduce(a.shape, keep: keep)
+  let dtype = op == .argmax ? DType.int64 : a.dtype
+  return try Tensor(op, .one(a), .axes(axes), dtype: dtype, requested: shape)
 }

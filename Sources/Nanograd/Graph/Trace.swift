@@ -10,8 +10,8 @@ public func trace(_ root: Tensor, _ visitor: inout some Visitor) throws {
   for tensor in order([root]).reversed() { try visitor.visit(tensor) }
 }
 
-/// All tensors that the roots depend on, depth first, each once and after its operands. Unmanaged on the
-/// way: at 50 ns a node, counting references would be most of the work.
+/// All tensors that the roots depend on, depth first, each once and after its operands. Unmanaged
+/// on the way: at 50 ns a node, counting references would be most of the work.
 func order(_ roots: [Tensor]) -> [Tensor] {
   var result: [Tensor] = []
   var seen = TensorMap<Bool>()
