@@ -1,0 +1,112 @@
+//  Contractions over packed panels against plain sums, and the promise that no cut changes a bit.
+
+import NanogradKernelTable
+import XCTest
+
+/// C = Σ A·B (or C += …) by `pack` and `contract`, over the given cuts of the rows. A is read
+/// transposed where `isTransposed`, B likewise; `depths` has one entry per product.
+private func contracted<S: KernelScalar>(
+  _ kernels: ScalarKernels<S>, rows: Int, columns: Int, depths: [Int], accumulate: Bool,
+  isTransposed: Bool, cut: Int
+) -> (result: [S], exact: [Double], isIntact: Bool) {
+  var random = SystemRandom(state: UInt64(rows * 31 + columns * 7 + depths.reduce(0, +)))
+  let start = (0..<rows * columns).map { _ in S(random.next()) }
+  let a = depths.map { depth in (0..<rows * depth).map { _ in S(random.next()) } }
+  let b = depths.map { depth in (0..<depth * columns).map { _ in S(random.next()) } }
+  var exact = start.map { accumulate ? $0.asDouble : 0 }
+  for (t, depth) in depths.enumerated() {
+    for i in 0..<rows {
+      for j in 0..<columns {
+        for p in 0..<depth {
+          let x = a[t][isTransposed ? p * rows + i : i * depth + p]
+          let y = b[t][isTransposed ? j * depth + p : p * columns + j]
+          exact[i * columns + j] += x.asDouble * y.asDouble
+        }
+      }
+    }
+  }
+
+  // Twice the room, whose second half has to stay as it is.
+  var c = start + start
+  let lanes = 64 / MemoryLayout<S>.stride
+  let width = kernels.panelWidth
+  for first in stride(from: 0, to: columns, by: width) {
+    let count = min(width, columns - first)
+    let panelStride = (count + lanes - 1) / lanes * lanes
+    var panels = depths.map { [S](repeating: .nan, count: $0 * panelStride) }
+    for (t, depth) in depths.enumerated() {
+      b[t].withUnsafeBufferPointer { b in
+        kernels.pack(
+          b.baseAddress! + first * (isTransposed ? depth : 1), isTransposed ? 1 : columns,
+          isTransposed ? depth : 1, depth, count, &panels[t])
+      }
+    }
+    for row in stride(from: 0, to: rows, by: cut) {
+      let terms = depths.indices.map { t in
+        ContractionTerm(
+          a: a[t].withUnsafeBufferPointer { $0.baseAddress! }
+            + row * (isTransposed ? 1 : depths[t]),
+          rowStride: isTransposed ? 1 : depths[t], columnStride: isTransposed ? rows : 1,
+          panel: panels[t].withUnsafeBufferPointer { $0.baseAddress! }, depth: depths[t])
+      }
+      withExtendedLifetime((a, panels)) {
+        c.withUnsafeMutableBufferPointer { c in
+          kernels.contract(
+            min(cut, rows - row), count, terms, terms.count,
+            c.baseAddress! + row * columns + first, columns, accumulate)
+        }
+      }
+    }
+  }
+  return (Array(c[..<(rows * columns)]), exact, same(Array(c[(rows * columns)...]), start))
+}
+
+/// Small numbers in [-1, 1), the same at every run.
+private struct SystemRandom {
+  var state: UInt64
+
+  mutating func next() -> Double {
+    state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+    return Double(state >> 40) / Double(1 << 23) - 1
+  }
+}
+
+final class ContractionTests: XCTestCase {
+  private func check<S: KernelScalar>(_: S.Type) {
+    let shapes: [(Int, Int, [Int])] = [
+      (1, 1, [1]), (8, 48, [16]), (7, 47, [3, 5]), (9, 49, [17]), (16, 256, [112, 256]),
+      (33, 100, [32, 32, 32]), (5, 15, [7]), (6, 16, [8]), (13, 97, [1, 2, 3]),
+    ]
+    for (rows, columns, depths) in shapes {
+      for accumulate in [false, true] {
+        for isTransposed in [false, true] {
+          var first: [S]?
+          for table in tables {
+            let whole = contracted(
+              S.kernels(table), rows: rows, columns: columns, depths: depths,
+              accumulate: accumulate, isTransposed: isTransposed, cut: rows)
+            XCTAssertTrue(whole.isIntact, "\(table.name) \(rows)×\(columns) wrote beyond C")
+            let bound = Double(depths.reduce(2, +)) * S.ulpOfOne.asDouble * 4
+            for (x, y) in zip(whole.result, whole.exact) {
+              XCTAssertEqual(x.asDouble, y, accuracy: bound, "\(table.name) \(rows)×\(columns)")
+            }
+            for cut in [1, 3, 8] {
+              let parts = contracted(
+                S.kernels(table), rows: rows, columns: columns, depths: depths,
+                accumulate: accumulate, isTransposed: isTransposed, cut: cut)
+              XCTAssertTrue(same(parts.result, whole.result), "\(table.name): rows cut at \(cut)")
+            }
+            // Where multiply-adds are fused, every width gives the same bits.
+            if table.name != "baseline" {
+              if let first { XCTAssertTrue(same(first, whole.result), "\(rows)×\(columns)") }
+              first = first ?? whole.result
+            }
+          }
+        }
+      }
+    }
+  }
+
+  func testSingle() { check(Float.self) }
+  func testDouble() { check(Double.self) }
+}
