@@ -78,14 +78,27 @@ final class EnginePlanTests: EngineTestCase {
     try assertPlanIsPlain([deep])
   }
 
+  func testANumberThatChangesIsNoNewPlan() throws {
+    func graph(_ number: Double) throws -> Tensor { try power(exp(self.random([5])), number) * number }
+    let first = try plan(graph(2.5))
+    for number in [3.5, 2, -0.25, .infinity, 1e300] {
+      XCTAssertTrue(try plan(graph(number)) === first, "\(number)")
+      try assertPlanIsPlain([graph(number)], "\(number)")
+    }
+    // What multiplies or adds nothing is left out, which takes a plan of its own.
+    for number in [0, 1, -1.0] { try assertPlanIsPlain([graph(number)], "\(number)") }
+    XCTAssertEqual(try full(.float32, [], 3.5).item(), 3.5)
+    try evaluate([full(.float32, [], 2.5)])
+  }
+
   func testTheCacheForgetsWhatIsNotUsed() throws {
-    func graph(_ constant: Int) throws -> Tensor { try self.random([2]) * Double(constant) }
-    weak var unused = try plan(graph(-1))
-    let used = try plan(graph(-2))
+    func graph(_ size: Int) throws -> Tensor { try self.random([size]) * 3 }
+    weak var unused = try plan(graph(1))
+    let used = try plan(graph(2))
     XCTAssertNotNil(unused)
     for i in 0..<300 {
-      _ = try plan(graph(i))
-      XCTAssertTrue(try plan(graph(-2)) === used)
+      _ = try plan(graph(i + 3))
+      XCTAssertTrue(try plan(graph(2)) === used)
     }
     XCTAssertNil(unused, "300 plans later")
   }

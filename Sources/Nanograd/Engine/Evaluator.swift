@@ -29,7 +29,7 @@ struct Request {
   private var operandNumbers: [Int32] = []
   /// For each node, the youngest change below it.
   private(set) var versions: [UInt64] = []
-  /// Nodes that have a value already: leaves, and what was computed before and still holds.
+  /// Nodes that have a value already: leaves, most numbers, and what was computed before and still holds.
   private(set) var isInput: [Bool] = []
   /// The nodes that are asked for and have to be computed.
   private(set) var results: [Int] = []
@@ -117,7 +117,8 @@ struct Request {
     versions.append(version)
     // A node's version is the youngest change below it; a value of that version still holds.
     isInput.append(
-      tensor.leaf != nil || (tensor.memo.value != nil && tensor.memo.version == version))
+      tensor.leaf != nil || tensor.isAnyNumber
+        || (tensor.memo.value != nil && tensor.memo.version == version))
   }
 
   /// Leaves out what is only behind nodes that have a value.
@@ -150,7 +151,8 @@ struct Request {
   /// The value that an input brings.
   func value(_ i: Int) throws -> Value {
     let node = node(i)
-    return try node.leaf.map { try $0.value ?? node.zeroed() } ?? node.memo.value ?? node.zeroed()
+    if let leaf = node.leaf { return try leaf.value ?? node.zeroed() }
+    return try node.memo.value ?? node.compute([])
   }
 
   /// The plain evaluator: one node at a time, no fusion. Short enough to trust by reading.
@@ -181,9 +183,17 @@ struct Request {
 }
 
 extension Tensor {
+  /// Whether this is a number that a plan need not know: a rate that changes from step to step is no
+  /// reason for another plan. The few below it can make use of.
+  fileprivate var isAnyNumber: Bool {
+    guard let number = constant else { return false }
+    return ![-1, 0, 1].contains(number)
+  }
+
   /// The value, computed if needed.
   func evaluated() throws -> Value {
     if let leaf { return try leaf.value ?? zeroed() }
+    if constant != nil { return try compute([]) }
     try evaluate([self])
     guard let value = memo.value else { throw NanogradError(.state, "has no value") }
     return value

@@ -108,6 +108,9 @@ final class Plan: @unchecked Sendable {
       grain: contractions > 0 ? 8 : 1, isDivisible: isLight && contractions < 2)
   }
 
+  /// Bytes that the plan keeps between runs, for one thread.
+  var memory: Int { arenaSize + scratchSize }
+
   /// Computes the results for the values of the inputs.
   func run(_ input: (_ node: Int) throws -> Value) throws -> [Value] {
     let threads = numberOfThreads

@@ -90,6 +90,8 @@ extension Request {
 private struct PlanCache: ~Copyable {
   static let shared = Mutex(PlanCache())
   private static let capacity = 64
+  /// The most memory that cached plans keep for their intermediates, the newest plan's aside.
+  private static let memory = 256 << 20
 
   private struct Entry {
     let plan: Plan
@@ -127,10 +129,12 @@ private struct PlanCache: ~Copyable {
   mutating func insert(_ plan: Plan, _ words: [UInt64]) {
     clock += 1
     entries[Key(words)] = Entry(plan: plan, used: clock)
-    if entries.count > PlanCache.capacity,
-      let oldest = entries.min(by: { $0.value.used < $1.value.used })?.key
+    var kept = entries.values.reduce(0) { $0 + $1.plan.memory }
+    while entries.count > 1, entries.count > PlanCache.capacity || kept > PlanCache.memory,
+      let oldest = entries.min(by: { $0.value.used < $1.value.used })
     {
-      entries[oldest] = nil
+      kept -= oldest.value.plan.memory
+      entries[oldest.key] = nil
     }
   }
 }
