@@ -46,7 +46,8 @@ let package = Package(
         "CPlatform", "NanogradKernelTable", "NanogradKernels", "NanogradKernelsAVX2",
         "NanogradKernelsAVX512",
       ], swiftSettings: library),
-    .target(name: "NanogradC", dependencies: ["Nanograd", "CNanograd", "CPlatform"],
+    .target(
+      name: "NanogradC", dependencies: ["Nanograd", "CNanograd", "CPlatform"],
       swiftSettings: library),
     .testTarget(
       name: "KernelTests",

@@ -167,7 +167,8 @@ static double accuracy(const struct gru *net, const struct set *set) {
 static void test_learns_digits(void **state) {
   (void)state;
   enum { batch = 32, steps = 1000, examples = batch * steps };
-  int real = getenv("NANOGRAD_MNIST") != NULL;
+  const char *folder = getenv("NANOGRAD_MNIST");
+  int real = folder != NULL && *folder != '\0';
   struct set train =
       real ? read_set("train-images-idx3-ubyte", "train-labels-idx1-ubyte") : draw_set(1, examples);
   struct set test =

@@ -217,7 +217,8 @@ NG_API void ng_seed(uint64_t seed);
 NG_API ng_tensor *ng_normal(ng_dtype dtype, int32_t rank, const int64_t *shape, double mean,
                             double deviation);
 
-/** A Variable with samples uniform in [low, high); float32 or float64. */
+/** A Variable with samples uniform in [low, high), or all `low` if the bounds are equal; float32 or
+ * float64. */
 NG_API ng_tensor *ng_uniform(ng_dtype dtype, int32_t rank, const int64_t *shape, double low,
                              double high);
 
@@ -401,7 +402,8 @@ NG_API ng_tensor *ng_gather(ng_tensor *a, ng_tensor *indices, int32_t axis);
 /** Picks whole slices: a's axis is replaced by the axes of `indices` (int32 or int64, any rank), as in
  * an embedding. Checked and differentiated like `ng_gather`. */
 NG_API ng_tensor *ng_index_select(ng_tensor *a, ng_tensor *indices, int32_t axis);
-/** A new last axis of `depth`: 1 at the index, 0 elsewhere (all 0 for an index out of range). */
+/** A new last axis of `depth` (0 to 2³¹ - 1): 1 at the index, 0 elsewhere (all 0 for an index out of
+ * range). */
 NG_API ng_tensor *ng_one_hot(ng_tensor *indices, int64_t depth, ng_dtype dtype);
 
 /* ---- Reductions ---------------------------------------------------------------------------------
@@ -454,7 +456,8 @@ NG_API ng_tensor *ng_lasso(ng_tensor *w);
 
 /** Computes a loss (one element) and its gradient for every Parameter it depends on, in one pass, and
  * adds each gradient to what the Parameter has accumulated since `ng_zero_grad`. The loss's value is
- * kept for `ng_item`. On failure nothing is added. Errors: `NG_ERROR_SHAPE`, `NG_ERROR_DTYPE`,
+ * kept for `ng_item`; other tensors of the same graph are computed again when they are read, unless
+ * `ng_eval` has computed them before. On failure nothing is added. Errors: `NG_ERROR_SHAPE`, `NG_ERROR_DTYPE`,
  * `NG_ERROR_INDEX`, `NG_ERROR_MEMORY`. */
 NG_API ng_status ng_backward(ng_tensor *loss);
 
@@ -506,11 +509,12 @@ NG_API ng_status ng_schedule_release(ng_schedule *schedule);
  * An optimizer updates the Parameters added to it from their accumulated gradients g. Settings are
  * applied in this order: clipping by value, clipping by norm, weight decay, the update. */
 
-/** Stochastic gradient descent: w -= rate·g. rate must be finite, as everywhere. */
+/** Stochastic gradient descent: w -= rate·g; rate finite, as for all optimizers. */
 NG_API ng_optimizer *ng_sgd(double rate);
 /** Adam (Kingma and Ba, 2015), with weight decay added to the gradient; beta1 = 0.9, beta2 = 0.999,
  * ε = 1e-8 unless set: m = beta1·m + (1-beta1)·g, v = beta2·v + (1-beta2)·g²,
- * w -= rate·m̂/(√v̂ + ε) with m̂ = m/(1 - beta1ᵗ), v̂ = v/(1 - beta2ᵗ). */
+ * w -= rate·m̂/(√v̂ + ε) with m̂ = m/(1 - beta1ᵗ), v̂ = v/(1 - beta2ᵗ), where t counts the updates of the
+ * Parameter at hand. */
 NG_API ng_optimizer *ng_adam(double rate);
 /** AdamW (Loshchilov and Hutter, 2019): weight decay is apart from the gradient, w -= rate·decay·w;
  * the decay is 0.01 unless set. */
@@ -537,7 +541,9 @@ NG_API ng_status ng_optimizer_set_clip_norm(ng_optimizer *optimizer, double max)
 /** Limits each element of a gradient to [-max, max]; 0 for no clipping. */
 NG_API ng_status ng_optimizer_set_clip_value(ng_optimizer *optimizer, double max);
 /** Updates every Parameter that has a gradient since `ng_zero_grad`, and counts a step. Gradients stay
- * as they are. On failure nothing is updated. */
+ * as they are. Values that depend on the Parameters are stale afterwards: a loss read after the step is
+ * computed anew, and is the new loss. On failure nothing is updated. Errors: `NG_ERROR_ARGUMENT` if
+ * the schedule's rate is not finite, `NG_ERROR_MEMORY`. */
 NG_API ng_status ng_optimizer_step(ng_optimizer *optimizer);
 /** `ng_zero_grad` of all its Parameters. */
 NG_API ng_status ng_optimizer_zero_grad(ng_optimizer *optimizer);

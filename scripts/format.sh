@@ -6,8 +6,9 @@
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 # Links are left out: two kernel modules are made of them, and formatting would turn them into files.
+# So is nanograd.h, a manual whose lines are set by hand.
 folders=()
-for folder in Sources Tests include examples ctests bench; do
+for folder in Sources Tests examples ctests bench; do
   [[ ! -d "$folder" ]] || folders+=("$folder")
 done
 mapfile -t swift_files < <(find Package.swift "${folders[@]}" -type f -name '*.swift')

@@ -66,7 +66,8 @@ private func object(_ handle: OpaquePointer?, _ kind: Kind, _ name: String) thro
   guard let handle else { throw NanogradError(.null, "\(name) is NULL, expected a handle") }
   guard let object = Handles.object(UInt64(UInt(bitPattern: handle)), kind) else {
     throw NanogradError(
-      .handle, "\(name) is no live \(kind) handle: it was released, its scope has ended, or it never "
+      .handle,
+      "\(name) is no live \(kind) handle: it was released, its scope has ended, or it never "
         + "was one")
   }
   return object
@@ -96,7 +97,8 @@ func release(_ handle: OpaquePointer?, _ kind: Kind) throws {
   guard let handle else { return }
   guard Handles.release(UInt64(UInt(bitPattern: handle)), kind) else {
     throw NanogradError(
-      .handle, "no live \(kind) handle: it was released before, its scope has ended, or it never was one")
+      .handle,
+      "no live \(kind) handle: it was released before, its scope has ended, or it never was one")
   }
 }
 
@@ -143,7 +145,8 @@ private func length<T>(_ count: Int32, _ list: UnsafePointer<T>?) throws -> Int 
 func dtype(_ code: Int32) throws -> DType {
   guard let dtype = UInt8(exactly: code).flatMap(DType.init(rawValue:)) else {
     throw NanogradError(
-      .dtype, "dtype \(code), expected NG_FLOAT32 (1), NG_FLOAT64 (2), NG_INT32 (3) or NG_INT64 (4)")
+      .dtype, "dtype \(code), expected NG_FLOAT32 (1), NG_FLOAT64 (2), NG_INT32 (3) or NG_INT64 (4)"
+    )
   }
   return dtype
 }
@@ -158,12 +161,15 @@ func required<T>(_ pointer: T?, _ name: String) throws -> T {
 }
 
 /// Writes a text with its final 0 as far as it fits, cut at a whole character; returns its whole length.
-func write(_ text: String, _ buffer: UnsafeMutablePointer<CChar>?, _ capacity: Int64) throws -> Int64 {
+func write(_ text: String, _ buffer: UnsafeMutablePointer<CChar>?, _ capacity: Int64) throws
+  -> Int64
+{
   guard capacity >= 0 else {
     throw NanogradError(.argument, "capacity \(capacity), expected at least 0")
   }
   guard capacity == 0 || buffer != nil else {
-    throw NanogradError(.null, "the buffer is NULL, expected \(capacity) bytes; 0 asks for the length")
+    throw NanogradError(
+      .null, "the buffer is NULL, expected \(capacity) bytes; 0 asks for the length")
   }
   let bytes = Array(text.utf8)
   if let buffer, capacity > 0 {

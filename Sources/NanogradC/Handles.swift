@@ -28,7 +28,7 @@ enum Handles {
   private static let slotBits: UInt64 = 26
   private static let generationMask: UInt64 = (1 << 36) - 1
   private static let blockSize = 4096
-  private static let blocks = Array<UInt>(repeating: 0, count: (1 << 26) / blockSize)
+  private static let blocks = [UInt](repeating: 0, count: (1 << 26) / blockSize)
     .withUnsafeBufferPointer { zeros in
       let memory = UnsafeMutablePointer<Atomic<UInt>>.allocate(capacity: zeros.count)
       for i in 0..<zeros.count { (memory + i).initialize(to: Atomic(0)) }
@@ -144,7 +144,8 @@ enum Handles {
   }
 
   private static func checkedAllocation() -> UnsafeMutablePointer<Slot>? {
-    ngp_allocate(MemoryLayout<Slot>.stride * blockSize)?.bindMemory(to: Slot.self, capacity: blockSize)
+    ngp_allocate(MemoryLayout<Slot>.stride * blockSize)?.bindMemory(
+      to: Slot.self, capacity: blockSize)
   }
 }
 

@@ -4,27 +4,37 @@ import CNanograd
 import Nanograd
 
 @_cdecl("ng_sum") @implementation
-public func ng_sum(_ a: Handle?, _ count: Int32, _ list: UnsafePointer<Int32>?, _ keep: Int32) -> Handle? {
+public func ng_sum(_ a: Handle?, _ count: Int32, _ list: UnsafePointer<Int32>?, _ keep: Int32)
+  -> Handle?
+{
   made { try Nanograd.sum(tensor(a, "a"), axes: axes(count, list), keep: keep != 0) }
 }
 
 @_cdecl("ng_mean") @implementation
-public func ng_mean(_ a: Handle?, _ count: Int32, _ list: UnsafePointer<Int32>?, _ keep: Int32) -> Handle? {
+public func ng_mean(_ a: Handle?, _ count: Int32, _ list: UnsafePointer<Int32>?, _ keep: Int32)
+  -> Handle?
+{
   made { try Nanograd.mean(tensor(a, "a"), axes: axes(count, list), keep: keep != 0) }
 }
 
 @_cdecl("ng_max") @implementation
-public func ng_max(_ a: Handle?, _ count: Int32, _ list: UnsafePointer<Int32>?, _ keep: Int32) -> Handle? {
+public func ng_max(_ a: Handle?, _ count: Int32, _ list: UnsafePointer<Int32>?, _ keep: Int32)
+  -> Handle?
+{
   made { try Nanograd.max(tensor(a, "a"), axes: axes(count, list), keep: keep != 0) }
 }
 
 @_cdecl("ng_min") @implementation
-public func ng_min(_ a: Handle?, _ count: Int32, _ list: UnsafePointer<Int32>?, _ keep: Int32) -> Handle? {
+public func ng_min(_ a: Handle?, _ count: Int32, _ list: UnsafePointer<Int32>?, _ keep: Int32)
+  -> Handle?
+{
   made { try Nanograd.min(tensor(a, "a"), axes: axes(count, list), keep: keep != 0) }
 }
 
 @_cdecl("ng_logsumexp") @implementation
-public func ng_logsumexp(_ a: Handle?, _ count: Int32, _ list: UnsafePointer<Int32>?, _ keep: Int32) -> Handle? {
+public func ng_logsumexp(_ a: Handle?, _ count: Int32, _ list: UnsafePointer<Int32>?, _ keep: Int32)
+  -> Handle?
+{
   made { try Nanograd.logSumExp(tensor(a, "a"), axes: axes(count, list), keep: keep != 0) }
 }
 

@@ -19,7 +19,8 @@ public func ng_reshape(_ a: Handle?, _ rank: Int32, _ shape: UnsafePointer<Int64
 }
 
 @_cdecl("ng_broadcast_to") @implementation
-public func ng_broadcast_to(_ a: Handle?, _ rank: Int32, _ shape: UnsafePointer<Int64>?) -> Handle? {
+public func ng_broadcast_to(_ a: Handle?, _ rank: Int32, _ shape: UnsafePointer<Int64>?) -> Handle?
+{
   made { try Nanograd.broadcastTo(tensor(a, "a"), dimensions(rank, shape)) }
 }
 
@@ -39,8 +40,12 @@ public func ng_as_scalar(_ a: Handle?) -> Handle? {
 }
 
 @_cdecl("ng_slice") @implementation
-public func ng_slice(_ a: Handle?, _ axis: Int32, _ start: Int64, _ stop: Int64, _ step: Int64) -> Handle? {
-  made { try Nanograd.slice(tensor(a, "a"), axis: Int(axis), Int(start), Int(stop), step: Int(step)) }
+public func ng_slice(_ a: Handle?, _ axis: Int32, _ start: Int64, _ stop: Int64, _ step: Int64)
+  -> Handle?
+{
+  made {
+    try Nanograd.slice(tensor(a, "a"), axis: Int(axis), Int(start), Int(stop), step: Int(step))
+  }
 }
 
 @_cdecl("ng_select") @implementation
@@ -49,7 +54,9 @@ public func ng_select(_ a: Handle?, _ axis: Int32, _ index: Int64) -> Handle? {
 }
 
 @_cdecl("ng_concatenate") @implementation
-public func ng_concatenate(_ list: UnsafePointer<Handle?>?, _ count: Int32, _ axis: Int32) -> Handle? {
+public func ng_concatenate(_ list: UnsafePointer<Handle?>?, _ count: Int32, _ axis: Int32)
+  -> Handle?
+{
   made { try Nanograd.concatenate(tensors(list, count), axis: Int(axis)) }
 }
 
@@ -59,8 +66,14 @@ public func ng_stack(_ list: UnsafePointer<Handle?>?, _ count: Int32, _ axis: In
 }
 
 @_cdecl("ng_pad") @implementation
-public func ng_pad(_ a: Handle?, _ count: Int32, _ before: UnsafePointer<Int64>?, _ after: UnsafePointer<Int64>?, _ value: Double) -> Handle? {
-  made { try Nanograd.pad(tensor(a, "a"), before: perAxis(count, before), after: perAxis(count, after), value: value) }
+public func ng_pad(
+  _ a: Handle?, _ count: Int32, _ before: UnsafePointer<Int64>?, _ after: UnsafePointer<Int64>?,
+  _ value: Double
+) -> Handle? {
+  made {
+    try Nanograd.pad(
+      tensor(a, "a"), before: perAxis(count, before), after: perAxis(count, after), value: value)
+  }
 }
 
 @_cdecl("ng_gather") @implementation

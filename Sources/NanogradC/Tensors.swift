@@ -62,7 +62,8 @@ public func ng_full(
 }
 
 @_cdecl("ng_arange") @implementation
-public func ng_arange(_ code: ng_dtype, _ start: Double, _ stop: Double, _ step: Double) -> Handle? {
+public func ng_arange(_ code: ng_dtype, _ start: Double, _ stop: Double, _ step: Double) -> Handle?
+{
   made { try arange(dtype(code), from: start, to: stop, step: step) }
 }
 

@@ -78,7 +78,8 @@ protocol Tile {
   static var height: Int { get }
   static var zero: Self { get }
   static func load(
-    _ c: UnsafePointer<Row.Element.Scalar>, _ strideC: Int, columns: Int) -> Self
+    _ c: UnsafePointer<Row.Element.Scalar>, _ strideC: Int, columns: Int
+  ) -> Self
   /// Adds the product of a column of A and a row of B.
   mutating func add(
     _ a: UnsafePointer<Row.Element.Scalar>, _ rowStrideA: Int, times b: Row)

@@ -79,7 +79,9 @@ final class EnginePlanTests: EngineTestCase {
   }
 
   func testANumberThatChangesIsNoNewPlan() throws {
-    func graph(_ number: Double) throws -> Tensor { try power(exp(self.random([5])), number) * number }
+    func graph(_ number: Double) throws -> Tensor {
+      try power(exp(self.random([5])), number) * number
+    }
     let first = try plan(graph(2.5))
     for number in [3.5, 2, -0.25, .infinity, 1e300] {
       XCTAssertTrue(try plan(graph(number)) === first, "\(number)")

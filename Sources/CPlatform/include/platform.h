@@ -45,7 +45,8 @@ static inline int32_t ngp_processors(void) {
   unsigned long mask[128] = {0}; /* room for 8,192 processors */
   long bytes = syscall(SYS_sched_getaffinity, 0, sizeof mask, mask);
   int32_t count = 0;
-  for (long i = 0; i < bytes / (long)sizeof mask[0]; i++) count += __builtin_popcountl(mask[i]);
+  for (long i = 0; i < bytes / (long)sizeof mask[0]; i++)
+    count += __builtin_popcountl(mask[i]);
   return count > 0 ? count : 1;
 }
 

@@ -47,7 +47,8 @@ extension Tensor {
     }
     if let code = op.binary {
       let kernel = T.kernels.binary[Int(code.rawValue)]
-      return try alongRuns(x, T.self) { p, step, y, n in kernel(p[0], step[0], p[1], step[1], y, n) }
+      return try alongRuns(x, T.self) { p, step, y, n in kernel(p[0], step[0], p[1], step[1], y, n)
+      }
     }
     switch op {
     case .select:
@@ -138,8 +139,12 @@ extension Tensor {
   ) throws -> Value {
     let y = try result()
     let last = x.count - 1
-    let strides = InlineArray<3, Strides> { self[Swift.min($0, last)].shape.strides(broadcastTo: shape) }
-    let bases = InlineArray<3, UnsafePointer<T>> { UnsafePointer(x[Swift.min($0, last)].elements(T.self)) }
+    let strides = InlineArray<3, Strides> {
+      self[Swift.min($0, last)].shape.strides(broadcastTo: shape)
+    }
+    let bases = InlineArray<3, UnsafePointer<T>> {
+      UnsafePointer(x[Swift.min($0, last)].elements(T.self))
+    }
     let loop = Loop(shape, strides[0], strides[1], strides[2], shape.strides)
     loop.forEach { offset in
       body(
@@ -161,7 +166,8 @@ extension Tensor {
     let batchB = try Shape(b.dropLast(2)).strides(broadcastTo: batch)
     // One stripe of rows or columns per thread, where there is enough to do for each. An element's bits
     // do not depend on the stripes.
-    let stripes = m * n * k < 1 << 17 ? 1 : Swift.min(numberOfThreads, (Swift.max(m, n) + 15) / 16)
+    let stripes =
+      m * n * k < 1 << 17 ? 1 : Swift.min(numberOfThreads, 64, (Swift.max(m, n) + 15) / 16)
     let width = ((Swift.max(m, n) + stripes - 1) / stripes + 15) & ~15
     let room = T.kernels.matmulWorkspace
     let workspace = try Value(bytes: stripes * room * dtype.size)

@@ -14,7 +14,10 @@ extension Tensor {
     var end = dimensions.count
     while end > 0 {
       // A stretch of neighbouring axes that are all reduced.
-      guard attributes.axes.contains(end - 1) else { end -= 1; continue }
+      guard attributes.axes.contains(end - 1) else {
+        end -= 1
+        continue
+      }
       var begin = end - 1
       while begin > 0, attributes.axes.contains(begin - 1) { begin -= 1 }
       let outer = dimensions[..<begin].reduce(1, *)
@@ -86,7 +89,8 @@ extension Tensor {
     let length = whole[axis]
     for i in 0..<self[1].size where indices[i] < 0 || Int(indices[i]) >= length {
       throw NanogradError(
-        .index, "index \(indices[i]) at element \(i) of the indices, expected 0 to \(length - 1): axis "
+        .index,
+        "index \(indices[i]) at element \(i) of the indices, expected 0 to \(length - 1): axis "
           + "\(axis) of shape \(whole)")
     }
     let y = try scatters ? zeroed() : result()
@@ -98,7 +102,8 @@ extension Tensor {
     let (source, target) = (x[0].elements(T.self), y.elements(T.self))
     loop.forEach { offset in
       for i in 0..<loop.run {
-        let at = offset[2] + i * loop.step[2]
+        let at =
+          offset[2] + i * loop.step[2]
           + Int(indices[offset[1] + i * loop.step[1]]) * stride
         let element = offset[0] + i * loop.step[0]
         if scatters {

@@ -27,7 +27,8 @@ extension Tensor {
     _ value: Tensor, isParameter: Bool, tag: String?
   ) throws -> Tensor {
     let dimensions = Array(value.shape)
-    let leaf = try isParameter
+    let leaf =
+      try isParameter
       ? Tensor(parameter: value.dtype, dimensions, tag: tag)
       : Tensor(variable: value.dtype, dimensions, tag: tag)
     try leaf.assign(value)
@@ -37,7 +38,8 @@ extension Tensor {
   /// Replaces a leaf's elements. What was built from it follows.
   public func write<T: TensorElement>(_ elements: [T]) throws {
     guard T.dtype == dtype else {
-      throw NanogradError(.dtype, "elements of \(T.dtype) for a leaf of \(dtype)", function: "write")
+      throw NanogradError(
+        .dtype, "elements of \(T.dtype) for a leaf of \(dtype)", function: "write")
     }
     try elements.withUnsafeBytes { try write($0.baseAddress, bytes: $0.count) }
   }
@@ -47,7 +49,8 @@ extension Tensor {
     let leaf = try ownLeaf("assign")
     guard value.shape == shape, value.dtype == dtype else {
       throw NanogradError(
-        value.dtype == dtype ? .shape : .dtype, "a value of \(value.dtype) \(value.shape) for a leaf of \(dtype) \(shape), expected "
+        value.dtype == dtype ? .shape : .dtype,
+        "a value of \(value.dtype) \(value.shape) for a leaf of \(dtype) \(shape), expected "
           + "the same dtype and shape", function: "assign")
     }
     leaf.replace(try value.evaluated())
@@ -56,7 +59,8 @@ extension Tensor {
   /// The elements, row by row, computed if needed.
   public func values<T: TensorElement>(_ type: T.Type = T.self) throws -> [T] {
     guard T.dtype == dtype else {
-      throw NanogradError(.dtype, "elements of \(T.dtype) from a tensor of \(dtype)", function: "read")
+      throw NanogradError(
+        .dtype, "elements of \(T.dtype) from a tensor of \(dtype)", function: "read")
     }
     let value = try evaluated()
     return Array(UnsafeBufferPointer(start: value.elements(T.self), count: size))
@@ -109,7 +113,8 @@ extension Tensor {
   private func ownLeaf(_ function: String) throws -> Leaf {
     guard let leaf else {
       throw NanogradError(
-        .state, "the result of \(op.definition.name) has no data of its own, expected a Variable or "
+        .state,
+        "the result of \(op.definition.name) has no data of its own, expected a Variable or "
           + "Parameter", function: function)
     }
     return leaf
@@ -126,7 +131,8 @@ public func arange(
 ) throws -> Tensor {
   guard start.isFinite, stop.isFinite, step.isFinite, step != 0 else {
     throw NanogradError(
-      .argument, "from \(start) to \(stop) by \(step), expected finite numbers and a step other than 0",
+      .argument,
+      "from \(start) to \(stop) by \(step), expected finite numbers and a step other than 0",
       function: "arange")
   }
   let count = ((stop - start) / step).rounded(.up)

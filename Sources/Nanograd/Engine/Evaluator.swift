@@ -96,14 +96,16 @@ struct Request {
   private func number(_ tensor: Tensor, _ leaves: TensorMap<Int32>) -> Int32? {
     if tensor.leaf != nil { return leaves[tensor] }
     let number = tensor.memo.number
-    return number < list.count && list[Int(number)].toOpaque() == Unmanaged.passUnretained(tensor).toOpaque()
+    return number < list.count
+      && list[Int(number)].toOpaque() == Unmanaged.passUnretained(tensor).toOpaque()
       ? number : nil
   }
 
   private mutating func append(_ tensor: Tensor, _ leaves: inout TensorMap<Int32>) {
     var version = tensor.leaf?.version ?? 0
     for i in 0..<tensor.operands.count {
-      let operand = tensor.operands.unmanaged(i)._withUnsafeGuaranteedRef { number($0, leaves) } ?? 0
+      let operand =
+        tensor.operands.unmanaged(i)._withUnsafeGuaranteedRef { number($0, leaves) } ?? 0
       version = Swift.max(version, versions[Int(operand)])
       operandNumbers.append(operand)
     }

@@ -97,7 +97,8 @@ private struct Fusion {
   mutating func appendReduction(_ step: Step) -> Bool {
     guard
       case .reduceRuns(let code, let source, let length, 1, map.dtype, let target) = step.work,
-      length > 1, let i = writer[source], map.shape.rank > 1, step.rows == rows, map.shape[0] == rows,
+      length > 1, let i = writer[source], map.shape.rank > 1, step.rows == rows,
+      map.shape[0] == rows,
       length * map.shape[0] == map.shape.size
     else { return false }
     map.reductions.append(Map.Reduction(instruction: i, code: code, target: target))

@@ -36,7 +36,8 @@ struct Loop {
   private var strides = InlineArray<8, InlineArray<4, Int>>(repeating: .init(repeating: 0))
   private let isEmpty: Bool
 
-  init(_ shape: Shape, _ a: Strides, _ b: Strides = .init(repeating: 0),
+  init(
+    _ shape: Shape, _ a: Strides, _ b: Strides = .init(repeating: 0),
     _ c: Strides = .init(repeating: 0), _ d: Strides = .init(repeating: 0)
   ) {
     isEmpty = shape.size == 0

@@ -16,12 +16,12 @@ struct Lowering {
 
   var buffers: [Buffer] = []
   var steps: [Step] = []
-  private var views: [View?]
-  private var uses: [Int]
+  var views: [View?]
+  var uses: [Int]
   /// Numbers that are the same in every element.
   private var uniform: [Double?]
   /// Which nodes are computed as part of a sum of products.
-  private var absorbed: [Bool] = []
+  var absorbed: [Bool] = []
 
   init(nodes: [Tensor], same: [Int], operands: [[Int]], isInput: [Bool], results: [Int]) {
     self.nodes = nodes
@@ -98,7 +98,9 @@ struct Lowering {
         let other = same[operands[i][1 - k]]
         let one = same[operands[i][node.op == .multiply ? k : 1]]
         let kept = node.op == .multiply ? other : same[operands[i][0]]
-        if uniform[one] == 1, nodes[kept].shape == node.shape, let view = views[kept] { return view }
+        if uniform[one] == 1, nodes[kept].shape == node.shape, let view = views[kept] {
+          return view
+        }
       }
       return elementwise(i)
     default:
@@ -106,7 +108,7 @@ struct Lowering {
     }
   }
 
-  private func operand(_ i: Int, _ k: Int) -> View { views[same[operands[i][k]]]! }
+  func operand(_ i: Int, _ k: Int) -> View { views[same[operands[i][k]]]! }
 
   /// The number that fills a node, if it is known now.
   private func uniformValue(_ i: Int) -> Double? {
@@ -147,7 +149,7 @@ struct Lowering {
 
   // MARK: Buffers and views
 
-  private mutating func buffer(_ source: Buffer.Source, _ node: Tensor) -> Int {
+  mutating func buffer(_ source: Buffer.Source, _ node: Tensor) -> Int {
     buffer(source, node.shape, node.dtype)
   }
 
@@ -159,7 +161,7 @@ struct Lowering {
     return buffers.count - 1
   }
 
-  private func dense(_ buffer: Int, _ shape: Shape) -> View {
+  func dense(_ buffer: Int, _ shape: Shape) -> View {
     let strides = shape.strides
     return View(buffer: buffer, strides: (0..<shape.rank).map { strides[$0] })
   }
@@ -171,7 +173,7 @@ struct Lowering {
       && (0..<shape.rank).allSatisfy { shape[$0] == 1 || view.strides[$0] == strides[$0] }
   }
 
-  private func broadcast(_ view: View, _ shape: Shape, to target: Shape) -> View {
+  func broadcast(_ view: View, _ shape: Shape, to target: Shape) -> View {
     let offset = target.rank - shape.rank
     return View(
       buffer: view.buffer, offset: view.offset,
@@ -241,7 +243,7 @@ struct Lowering {
 
   // MARK: Steps
 
-  private mutating func appendMap(_ map: Map) {
+  mutating func appendMap(_ map: Map) {
     let rows = map.shape.rank > 0 ? map.shape[0] : 1
     steps.append(
       Step(
@@ -250,13 +252,14 @@ struct Lowering {
         writes: map.instructions.map(\.output)))
   }
 
-  private func read(_ view: View, _ shape: Shape, _ rows: Int) -> Step.Read {
+  func read(_ view: View, _ shape: Shape, _ rows: Int) -> Step.Read {
     let buffer = buffers[view.buffer]
     return Step.Read(
       buffer: view.buffer,
       isAligned: buffer.rows == rows
         && (shape.rank == 0
-          ? view.offset == 0 : view.isAligned(shape, rows: rows, rowSize: buffer.rowSize)))
+          ? view.offset == 0 : view.isAligned(shape, rows: rows, rowSize: buffer.rowSize))
+    )
   }
 
   private mutating func elementwise(_ i: Int) -> View {
@@ -333,7 +336,8 @@ struct Lowering {
           work: .reduceRows(
             code, source: source, length: shape.size / columns, columns: columns,
             dtype: node.dtype, target: target),
-          rows: columns <= ReduceRowsLoop<Float>.stretch ? rows(shape.size) : nil, reads: [Step.Read(buffer: source, isAligned: false)], writes: [target]))
+          rows: columns <= ReduceRowsLoop<Float>.stretch ? rows(shape.size) : nil,
+          reads: [Step.Read(buffer: source, isAligned: false)], writes: [target]))
     }
     return dense(target, node.shape)
   }
@@ -364,110 +368,6 @@ struct Lowering {
 
   /// A small step is the one row of a chain of such steps, a large one a loop of its own.
   private func rows(_ size: Int) -> Int? { size <= 4096 ? 1 : nil }
-
-  // MARK: Sums of products
-
-  /// Marks the products, and the sums with products, that are computed as part of a larger sum.
-  private func absorbedTerms() -> [Bool] {
-    // The rows of a product, or of a sum with products, as a matrix; 0 for other nodes. A vector is a row
-    // or a column, and those do not go to one accumulator.
-    var rows = [Int](repeating: 0, count: nodes.count)
-    var absorbed = [Bool](repeating: false, count: nodes.count)
-    for i in nodes.indices where uses[i] > 0 && same[i] == i && !isInput[i] {
-      let node = nodes[i]
-      if isContraction(i) { rows[i] = node[0].rank > 1 ? node[0].shape[node[0].rank - 2] : 1 }
-      guard node.op == .add, node.dtype.isFloat, node.size > 0 else { continue }
-      for o in operands[i].map({ same[$0] })
-      where rows[o] > 0 && (rows[i] == 0 || rows[i] == rows[o]) && uses[o] == 1
-        && nodes[o].shape == node.shape
-      {
-        absorbed[o] = true
-        rows[i] = rows[o]
-      }
-    }
-    return absorbed
-  }
-
-  /// Whether a node is a product of two matrices, leading axes of 1 aside.
-  private func isContraction(_ i: Int) -> Bool {
-    let node = nodes[i]
-    guard node.op == .matmul, !isInput[i], node.size > 0 else { return false }
-    let (a, b) = (node[0].shape, node[1].shape)
-    return a[a.rank - 1] > 0 && b.dropLast(2).allSatisfy { $0 == 1 }
-      && (a.rank <= 2 || a.dropLast(2).allSatisfy { $0 == 1 })
-  }
-
-  /// A sum with at least one product: the products go to one accumulator, the rest is added.
-  private mutating func sumOfProducts(_ i: Int) throws -> View? {
-    let node = nodes[i]
-    var products: [Int] = []
-    var rest: [Int] = []
-    var list = [i]
-    while let term = list.popLast() {
-      if term != i && !absorbed[term] {
-        rest.append(term)
-      } else if isContraction(term) {
-        products.append(term)
-      } else {
-        for operand in operands[term].reversed() { list.append(same[operand]) }
-      }
-    }
-    guard !products.isEmpty else { return nil }
-    let (a, b) = (nodes[products[0]][0].shape, nodes[products[0]][1].shape)
-    let rows = a.rank > 1 ? a[a.rank - 2] : 1
-    let columns = b.rank > 1 ? b[b.rank - 1] : 1
-    let matrix = try Shape([rows, columns])
-    let target = buffer(.step, matrix, node.dtype)
-    let contraction = Contraction(
-      dtype: node.dtype, rows: rows, columns: columns,
-      blocks: [
-        .init(
-          target: target, accumulates: false, products: try products.map { try product($0) })
-      ])
-    steps.append(
-      Step(
-        work: .contraction(contraction), rows: rows, reads: reads(of: contraction),
-        writes: [target]))
-    var sum = dense(target, node.shape)
-    for term in rest {
-      guard let view = views[term] else { continue }
-      let next = buffer(.step, node)
-      let inputs = [sum, broadcast(view, nodes[term].shape, to: node.shape)]
-      appendMap(
-        Map(
-          shape: node.shape, dtype: node.dtype, inputs: inputs,
-          instructions: [
-            .init(kind: .binary(.add), operands: [.input(0), .input(1)], output: next)
-          ]))
-      sum = dense(next, node.shape)
-    }
-    return sum
-  }
-
-  /// The operands of a product as matrices.
-  private func product(_ i: Int) throws -> Product {
-    let (a, b) = (nodes[i][0].shape, nodes[i][1].shape)
-    var left = operand(i, 0)
-    var right = operand(i, 1)
-    left.strides =
-      a.rank > 1 ? [left.strides[a.rank - 2], left.strides[a.rank - 1]] : [0, left.strides[0]]
-    right.strides =
-      b.rank > 1 ? [right.strides[b.rank - 2], right.strides[b.rank - 1]] : [right.strides[0], 0]
-    return Product(a: left, b: right, depth: a[a.rank - 1])
-  }
-
-  func reads(of contraction: Contraction) -> [Step.Read] {
-    var reads: [Step.Read] = []
-    for block in contraction.blocks {
-      for product in block.products {
-        if let shape = try? Shape([contraction.rows, product.depth]) {
-          reads.append(read(product.a, shape, contraction.rows))
-        }
-        reads.append(Step.Read(buffer: product.packed ?? product.b.buffer, isAligned: false))
-      }
-    }
-    return reads
-  }
 }
 
 extension Tensor {

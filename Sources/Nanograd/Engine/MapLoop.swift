@@ -2,7 +2,6 @@
 
 import NanogradKernelTable
 
-
 /// One instruction over a tile. `sources` are the tiles of the program, `steps` their strides.
 private class TileOperation<T: FloatElement> {
   typealias Sources = UnsafeMutablePointer<UnsafeMutablePointer<T>>
@@ -217,7 +216,8 @@ final class MapLoop<T: FloatElement>: StepLoop {
           ReduceOperation(
             reduction.code, a: target, y: memory.count - map.reductions.count + r))
       }
-      for r in Set(instruction.operands.compactMap({ if case .result(let r) = $0 { r } else { nil } }))
+      for r in Set(
+        instruction.operands.compactMap({ if case .result(let r) = $0 { r } else { nil } }))
       where lastUse[r] == i {
         if table[sourceOfResult[r]].buffer == nil {
           free.append(table[sourceOfResult[r]].offset)
@@ -254,7 +254,8 @@ final class MapLoop<T: FloatElement>: StepLoop {
     var rowFactor = 1
     for axis in 1..<Swift.max(shape.rank, 1) where shape[axis] != 1 {
       let last = dimensions.count - 1
-      let isRegular = dimensions[last] == 1
+      let isRegular =
+        dimensions[last] == 1
         || strides.indices.allSatisfy { merged[$0][last] == strides[$0][axis] * shape[axis] }
       if isRegular {
         dimensions[last] *= shape[axis]
@@ -276,7 +277,8 @@ final class MapLoop<T: FloatElement>: StepLoop {
     }
     guard !first.isEmpty else { return }
     let count = sources.count
-    withUnsafeTemporaryAllocation(of: UnsafeMutablePointer<T>.self, capacity: 2 * count) { pointers in
+    withUnsafeTemporaryAllocation(of: UnsafeMutablePointer<T>.self, capacity: 2 * count) {
+      pointers in
       let base = pointers.baseAddress!
       let current = base + count
       let registerMemory = scratch.assumingMemoryBound(to: T.self)

@@ -28,6 +28,8 @@ final class Plan: @unchecked Sendable {
   private let offsets: [Int?]
   let arenaSize: Int
   private let scratchSize: Int
+  /// More threads than this find nothing to do.
+  private let mostTasks: Int
   private let segments: [[Run]]
   /// The steps, for descriptions.
   let parts: [Segment]
@@ -42,7 +44,9 @@ final class Plan: @unchecked Sendable {
       try lowering.run()
       if grouping { try lowering.groupProducts() }
       try lowering.packFactors()
-      return Nanograd.segments(lowering.steps, bufferCount: lowering.buffers.count).map { (lowering, $0) }
+      return Nanograd.segments(lowering.steps, bufferCount: lowering.buffers.count).map {
+        (lowering, $0)
+      }
     }
     guard let (lowering, parts) = try lowered(grouping: true) ?? lowered(grouping: false) else {
       throw NanogradError(.state, "steps wait for each other")
@@ -56,11 +60,14 @@ final class Plan: @unchecked Sendable {
     self.parts = segments
     (offsets, arenaSize) = placement(segments, buffers)
     var results = Array(repeating: 0, count: results.count)
-    for (b, buffer) in buffers.enumerated() { if let result = buffer.result { results[result] = b } }
+    for (b, buffer) in buffers.enumerated() {
+      if let result = buffer.result { results[result] = b }
+    }
     self.results = results
     var runs: [[Run]] = []
     for segment in segments { runs.append(try segment.map { try Plan.run(of: $0, lowering) }) }
     self.segments = runs
+    mostTasks = runs.map { $0.reduce(0) { $0 + $1.blocks(1024).count } }.max() ?? 1
     scratchSize = runs.joined().flatMap(\.loops).map(\.scratch).max() ?? 0
   }
 
@@ -113,7 +120,7 @@ final class Plan: @unchecked Sendable {
 
   /// Computes the results for the values of the inputs.
   func run(_ input: (_ node: Int) throws -> Value) throws -> [Value] {
-    let threads = numberOfThreads
+    let threads = Swift.min(numberOfThreads, mostTasks)
     let context = try takeContext(threads)
     // Inputs are kept alive until the end.
     var bound: [Value] = []

@@ -4,6 +4,7 @@ import CPlatform
 import Glibc
 import NanogradKernelTable
 import NanogradKernels
+
 #if arch(x86_64)
   import NanogradKernelsAVX2
   import NanogradKernelsAVX512

@@ -124,7 +124,8 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
   private func runPanel(
     _ block: Block, _ rows: Range<Int>, _ first: Int, _ width: Int, _ context: Context
   ) {
-    withUnsafeTemporaryAllocation(of: ContractionTerm<T>.self, capacity: block.terms.count) { list in
+    withUnsafeTemporaryAllocation(of: ContractionTerm<T>.self, capacity: block.terms.count) {
+      list in
       for (i, t) in block.terms.enumerated() {
         let term = terms[t]
         list.initializeElement(
@@ -207,7 +208,9 @@ final class ReduceRunsLoop<T: FloatElement>: StepLoop {
   func run(_ rows: Range<Int>, _ context: Context, _ scratch: UnsafeMutableRawPointer) {
     let x = context.pointer(source, T.self)
     let y = context.pointer(target, T.self)
-    for i in rows.lowerBound * runs..<rows.upperBound * runs { y[i] = kernel(x + i * length, length) }
+    for i in rows.lowerBound * runs..<rows.upperBound * runs {
+      y[i] = kernel(x + i * length, length)
+    }
   }
 }
 

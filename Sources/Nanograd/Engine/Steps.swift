@@ -123,7 +123,8 @@ struct Step {
     /// Reduces runs of `length` elements, `runs` to a row.
     case reduceRuns(ReductionCode, source: Int, length: Int, runs: Int, dtype: DType, target: Int)
     /// Reduces `length` rows of `columns` elements to one.
-    case reduceRows(ReductionCode, source: Int, length: Int, columns: Int, dtype: DType, target: Int)
+    case reduceRows(
+      ReductionCode, source: Int, length: Int, columns: Int, dtype: DType, target: Int)
     /// Any other operator, by the plain evaluator, on dense operands.
     case general(Int, sources: [Int], target: Int)
   }

@@ -94,13 +94,15 @@ private struct Memory: ~Copyable {
 
   static func give(_ pointer: UnsafeMutableRawPointer, _ room: Int) {
     let piece = UInt(bitPattern: pointer)
-    let isKept = room >= smallest && shared.withLock { memory in
-      guard memory.kept + room <= capacity else { return false }
-      guard let pointer = UnsafeMutableRawPointer(bitPattern: piece) else { return true }
-      memory.pieces[room, default: []].append(pointer)
-      memory.kept += room
-      return true
-    }
+    let isKept =
+      room >= smallest
+      && shared.withLock { memory in
+        guard memory.kept + room <= capacity else { return false }
+        guard let pointer = UnsafeMutableRawPointer(bitPattern: piece) else { return true }
+        memory.pieces[room, default: []].append(pointer)
+        memory.kept += room
+        return true
+      }
     if !isKept { free(pointer) }
   }
 }

@@ -72,7 +72,8 @@ private final class Pool: @unchecked Sendable {
       pool = Pool()
       let retained = Unmanaged.passRetained(pool)
       let (exchanged, _) = current.compareExchange(
-        expected: 0, desired: UInt(bitPattern: retained.toOpaque()), ordering: .acquiringAndReleasing)
+        expected: 0, desired: UInt(bitPattern: retained.toOpaque()),
+        ordering: .acquiringAndReleasing)
       guard exchanged else {
         retained.release()
         return nil
