@@ -139,11 +139,18 @@ extension Tensor {
   ) throws -> Value {
     let y = try result()
     let last = x.count - 1
-    let strides = InlineArray<3, Strides> {
-      self[Swift.min($0, last)].shape.strides(broadcastTo: shape)
-    }
     let bases = InlineArray<3, UnsafePointer<T>> {
       UnsafePointer(x[Swift.min($0, last)].elements(T.self))
+    }
+    // One run, where operands are whole or a single element: most of a long chain of small operators.
+    if (0...last).allSatisfy({ self[$0].shape == shape || self[$0].size == 1 }) {
+      body(
+        bases, InlineArray<4, Int> { self[Swift.min($0, last)].size == 1 ? 0 : 1 },
+        y.elements(T.self), size)
+      return y
+    }
+    let strides = InlineArray<3, Strides> {
+      self[Swift.min($0, last)].shape.strides(broadcastTo: shape)
     }
     let loop = Loop(shape, strides[0], strides[1], strides[2], shape.strides)
     loop.forEach { offset in
