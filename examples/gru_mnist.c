@@ -26,7 +26,7 @@ struct settings {
 };
 
 static struct settings read_settings(int argc, char **argv) {
-  struct settings s = {"quick", .batch = 32, .hidden = 256, .seed = 1, .threads = ng_num_threads()};
+  struct settings s = {"quick", .batch = 32, .hidden = 256, .seed = 2, .threads = ng_num_threads()};
   const struct option options[] = {
       {"recipe", OPTION_CHOICE, "quick|original", "how to train (quick)", &s.recipe, 0, 0},
       {"data", OPTION_TEXT, "DIR", "where MNIST is ($NANOGRAD_MNIST, data/mnist)", &s.data, 0, 0},
@@ -35,7 +35,7 @@ static struct settings read_settings(int argc, char **argv) {
       {"batch", OPTION_INTEGER, "N", "images in a step (32)", &s.batch, 1, 1e6},
       {"hidden", OPTION_INTEGER, "N", "units in a layer (256)", &s.hidden, 1, 1e5},
       {"rate", OPTION_NUMBER, "R", "the highest rate", &s.rate, 1e-9, 1e3},
-      {"seed", OPTION_INTEGER, "N", "of all random numbers (1)", &s.seed, 0, 1e15},
+      {"seed", OPTION_INTEGER, "N", "of all random numbers (2)", &s.seed, 0, 1e15},
       {"threads", OPTION_INTEGER, "N", "to compute with (all)", &s.threads, 1, 1024},
       {"plot", OPTION_TEXT, "FILE.svg", "draw loss and accuracy over steps", &s.plot, 0, 0},
   };
