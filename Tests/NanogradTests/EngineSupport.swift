@@ -45,13 +45,13 @@ private func evaluated(_ request: Request, _ values: [Value]) -> [Evaluated] {
   zip(request.results, values).map { Evaluated(root: request.node($0), value: $1) }
 }
 
-/// Where two evaluations differ by more than `tolerance` times the largest magnitude of the root (0.001 if
+/// Where two evaluations differ by more than `tolerance` times the largest magnitude of the root (0.01 if
 /// that is less, since terms may cancel); nil if nowhere. NaN and infinities must be the same, integers equal.
 func difference(_ got: [Evaluated], _ want: [Evaluated], tolerance: Double) -> String? {
   guard got.count == want.count else { return "\(got.count) results, expected \(want.count)" }
   for (r, (x, y)) in zip(got, want).enumerated() {
     let (a, b) = (x.numbers, y.numbers)
-    let largest = b.reduce(1e-3) { $1.isFinite ? max($0, abs($1)) : $0 }
+    let largest = b.reduce(1e-2) { $1.isFinite ? max($0, abs($1)) : $0 }
     let allowed = x.root.dtype.isFloat ? tolerance * largest : 0
     for i in 0..<b.count {
       let isSame = a[i] == b[i] || (a[i].isNaN && b[i].isNaN)
