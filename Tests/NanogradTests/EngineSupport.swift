@@ -32,7 +32,7 @@ struct NoPlan: Error {}
 func planned(_ tensors: [Tensor]) throws -> (values: [Evaluated], plan: Plan) {
   let request = Request(tensors.filter { $0.leaf == nil })
   guard let plan = request.plan else { throw NoPlan() }
-  return (evaluated(request, try plan.run(request.value)), plan)
+  return (evaluated(request, try plan.run(plan.inputs.map(request.value))), plan)
 }
 
 /// The values of tensors by the plain evaluator.

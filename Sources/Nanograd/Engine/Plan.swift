@@ -33,7 +33,13 @@ final class Plan: @unchecked Sendable {
   private let segments: [[Run]]
   /// The steps, for descriptions.
   let parts: [Segment]
+  /// The nodes whose values the plan needs.
+  let inputs: [Int]
+  /// Their buffers, those of what is computed, and those that are the same at every run.
+  private let inputBuffers: [Int]
   private let results: [Int]
+  private let constants: [(buffer: Int, value: Value)]
+  private let continued: [(buffer: Int, by: Int)]
   /// Memory from the last run, for the next.
   private let spare = Mutex<Context?>(nil)
 
@@ -64,6 +70,21 @@ final class Plan: @unchecked Sendable {
       if let result = buffer.result { results[result] = b }
     }
     self.results = results
+    var inputs: [(buffer: Int, node: Int)] = []
+    var constants: [(Int, Value)] = []
+    for (b, buffer) in buffers.enumerated() {
+      switch buffer.source {
+      case .input(let node): inputs.append((b, node))
+      case .constant(let value): constants.append((b, value))
+      case .step: break
+      }
+    }
+    self.inputs = inputs.map(\.node)
+    inputBuffers = inputs.map(\.buffer)
+    self.constants = constants
+    continued = lowering.buffers.enumerated().compactMap { b, buffer in
+      buffer.continues.map { ($0, b) }
+    }
     var runs: [[Run]] = []
     for segment in segments { runs.append(try segment.map { try Plan.run(of: $0, lowering) }) }
     self.segments = runs
@@ -119,37 +140,23 @@ final class Plan: @unchecked Sendable {
   var memory: Int { arenaSize + scratchSize }
 
   /// Computes the results for the values of the inputs.
-  func run(_ input: (_ node: Int) throws -> Value) throws -> [Value] {
-    let threads = Swift.min(numberOfThreads, mostTasks)
-    let context = try takeContext(threads)
-    // Inputs are kept alive until the end.
-    var bound: [Value] = []
-    for (b, buffer) in buffers.enumerated() {
-      switch buffer.source {
-      case .input(let node):
-        let value = try input(node)
-        bound.append(value)
-        context.bind(b, value.pointer)
-      case .constant(let value): context.bind(b, value.pointer)
-      case .step: if let offset = offsets[b] { context.bind(b, context.arena.pointer + offset) }
-      }
-    }
-    let values = try results.map { b in
+  func run(_ values: [Value]) throws -> [Value] {
+    let context = try takeContext(Swift.min(numberOfThreads, mostTasks))
+    for (b, value) in zip(inputBuffers, values) { context.bind(b, value.pointer) }
+    let computed = try results.map { b in
       let value = try Value(bytes: buffers[b].bytes)
       context.bind(b, value.pointer)
       return value
     }
-    for (b, buffer) in buffers.enumerated() {
-      if let continued = buffer.continues { context.bind(continued, context.memory(b)) }
-    }
-    try withExtendedLifetime(bound) {
+    for (b, other) in continued { context.bind(b, context.memory(other)) }
+    try withExtendedLifetime(values) {
       for segment in segments {
         run(segment, context)
         try context.check()
       }
     }
     spare.withLock { $0 = context }
-    return values
+    return computed
   }
 
   private func run(_ segment: [Run], _ context: Context) {
@@ -182,10 +189,15 @@ final class Plan: @unchecked Sendable {
       return context
     }
     if let context, context.threads == threads { return context }
-    return Context(
+    let new = Context(
       arena: try Value(bytes: arenaSize, isCounted: false),
       scratch: try Value(bytes: scratchSize * threads, isCounted: false),
       buffers: buffers.count, threads: threads)
+    for (b, value) in constants { new.bind(b, value.pointer) }
+    for (b, offset) in offsets.enumerated() {
+      if let offset { new.bind(b, new.arena.pointer + offset) }
+    }
+    return new
   }
 }
 

@@ -15,48 +15,61 @@ extension Request {
   /// A graph of more nodes than this is run one node at a time: a plan for it would take long to make.
   private static var mostNodes: Int { 20_000 }
 
-  /// The plan for this structure, from the cache or new; nil if the plain evaluator is to run. That a
-  /// plan cannot be made is no failure of the computation.
+  /// Whether the plain evaluator is to run this.
+  var isPlain: Bool {
+    Evaluation.isPlain.load(ordering: .relaxed) || count > Request.mostNodes
+  }
+
+  /// The plan for this structure, from the cache or new; nil if the plain evaluator is to run.
   var plan: Plan? {
-    guard !Evaluation.isPlain.load(ordering: .relaxed), count <= Request.mostNodes else {
-      return nil
-    }
-    let key = structure()
-    if let plan = PlanCache.shared.withLock({ $0.find(key) }) { return plan }
-    guard
-      let plan = try? Plan(
-        nodes: (0..<count).map(node), same: sameNodes(),
-        operands: (0..<count).map { operands($0).map { Int($0) } }, isInput: isInput,
-        results: results)
-    else { return nil }
-    PlanCache.shared.withLock { $0.insert(plan, key) }
+    guard !isPlain else { return nil }
+    let structure = Structure(self)
+    if let recipe = PlanCache.find(structure) { return recipe.plan }
+    guard let plan = newPlan() else { return nil }
+    PlanCache.insert(Recipe(plan), structure)
     return plan
   }
 
+  /// A new plan. That none can be made is no failure of the computation.
+  func newPlan() -> Plan? {
+    try? Plan(
+      nodes: (0..<count).map(node), same: sameNodes(),
+      operands: (0..<count).map { operands($0).map { Int($0) } }, isInput: isInput,
+      results: results)
+  }
+
   /// Everything about the graph that a plan depends on.
-  private func structure() -> [UInt64] {
+  fileprivate func structure(_ marks: [Bool]) -> [UInt64] {
     var key: [UInt64] = []
-    key.reserveCapacity(count * 6 + results.count)
+    key.reserveCapacity(count * 6 + results.count + marks.count)
     for i in 0..<count {
       append(node: i, to: &key)
       for operand in operands(i) { key.append(UInt64(operand)) }
     }
     for result in results { key.append(UInt64(result)) }
+    // What is derived from a graph is not the graph.
+    if isWhole { key.append(.max) }
+    for mark in marks { key.append(mark ? 1 : 0) }
     return key
   }
 
   /// What a node is, but for its operands.
   private func append(node i: Int, to key: inout [UInt64]) {
     let node = node(i)
-    let kind = isInput[i] ? Operator.variable : node.op
+    let isInput = isInput[i]
+    let kind = isInput && !isWhole ? Operator.variable : node.op
     key.append(
       UInt64(kind.rawValue) | UInt64(node.dtype.rawValue) << 8 | UInt64(node.rank) << 16
-        | UInt64(operands(i).count) << 24)
+        | UInt64(operands(i).count) << 24 | (isInput ? 1 << 63 : 0))
     for axis in 0..<node.rank { key.append(UInt64(node.shape[axis])) }
-    guard !isInput[i] else { return }
+    guard !isInput || isWhole else { return }
+    // An exponent decides which derivative a power has.
+    if isWhole, node.op == .power, let exponent = node[1].constant {
+      key.append(exponent.bitPattern)
+    }
     switch node.attributes {
     case .none, .label: break
-    case .number(let number): key.append(number.bitPattern)
+    case .number(let number): if !isInput { key.append(number.bitPattern) }
     case .axes(let axes): key.append(UInt64(axes.bits))
     case .axis(let axis): key.append(UInt64(axis))
     case .order(let order):
@@ -86,55 +99,59 @@ extension Request {
   }
 }
 
+/// What a plan depends on, with a hash that is made once, word by word.
+struct Structure: Hashable, Sendable {
+  private let words: [UInt64]
+  private let digest: UInt64
+
+  /// The structure of a request, and of whatever else is to be told apart.
+  init(_ request: Request, marks: [Bool] = []) {
+    words = request.structure(marks)
+    var digest: UInt64 = 0xCBF2_9CE4_8422_2325
+    for word in words {
+      digest = (digest ^ word) &* 0x9E37_79B9_7F4A_7C15
+      digest ^= digest >> 29
+    }
+    self.digest = digest
+  }
+
+  func hash(into hasher: inout Hasher) { hasher.combine(digest) }
+}
+
 /// The plans used last.
-private struct PlanCache: ~Copyable {
-  static let shared = Mutex(PlanCache())
+struct PlanCache: ~Copyable {
+  private static let shared = Mutex(PlanCache())
   private static let capacity = 64
   /// The most memory that cached plans keep for their intermediates, the newest plan's aside.
   private static let memory = 256 << 20
 
   private struct Entry {
-    let plan: Plan
+    let recipe: Recipe
     var used: UInt64
   }
-  private var entries: [Key: Entry] = [:]
+  private var entries: [Structure: Entry] = [:]
   private var clock: UInt64 = 0
 
-  /// A structure with a hash that is made once, word by word.
-  private struct Key: Hashable {
-    let words: [UInt64]
-    let digest: UInt64
-
-    init(_ words: [UInt64]) {
-      self.words = words
-      var digest: UInt64 = 0xCBF2_9CE4_8422_2325
-      for word in words {
-        digest = (digest ^ word) &* 0x9E37_79B9_7F4A_7C15
-        digest ^= digest >> 29
-      }
-      self.digest = digest
+  static func find(_ structure: Structure) -> Recipe? {
+    shared.withLock { cache in
+      cache.clock += 1
+      guard let recipe = cache.entries[structure]?.recipe else { return nil }
+      cache.entries[structure]?.used = cache.clock
+      return recipe
     }
-
-    func hash(into hasher: inout Hasher) { hasher.combine(digest) }
   }
 
-  mutating func find(_ words: [UInt64]) -> Plan? {
-    clock += 1
-    let key = Key(words)
-    guard let plan = entries[key]?.plan else { return nil }
-    entries[key]?.used = clock
-    return plan
-  }
-
-  mutating func insert(_ plan: Plan, _ words: [UInt64]) {
-    clock += 1
-    entries[Key(words)] = Entry(plan: plan, used: clock)
-    var kept = entries.values.reduce(0) { $0 + $1.plan.memory }
-    while entries.count > 1, entries.count > PlanCache.capacity || kept > PlanCache.memory,
-      let oldest = entries.min(by: { $0.value.used < $1.value.used })
-    {
-      kept -= oldest.value.plan.memory
-      entries[oldest.key] = nil
+  static func insert(_ recipe: Recipe, _ structure: Structure) {
+    shared.withLock { cache in
+      cache.clock += 1
+      cache.entries[structure] = Entry(recipe: recipe, used: cache.clock)
+      var kept = cache.entries.values.reduce(0) { $0 + $1.recipe.plan.memory }
+      while cache.entries.count > 1, cache.entries.count > capacity || kept > memory,
+        let oldest = cache.entries.min(by: { $0.value.used < $1.value.used })
+      {
+        kept -= oldest.value.recipe.plan.memory
+        cache.entries[oldest.key] = nil
+      }
     }
   }
 }

@@ -13,19 +13,21 @@ extension Tensor {
       throw NanogradError(
         .dtype, "a loss of \(dtype), expected float32 or float64", function: "backward")
     }
-    var back = Back()
-    try trace(self, &back)
-    let parameters = back.parameters
-    let totals = try parameters.map { parameter in
-      let share = back.gradient(of: parameter) ?? parameter
-      guard parameter.leaf?.hasGradient == true, let sum = parameter.grad else { return share }
-      return try sum + share
+    let derivation = Derivation(from: self)
+    let leaves = derivation.leaves
+    let sums = leaves.map { $0.leaf?.hasGradient == true ? $0.grad : nil }
+    let totals = try derivation.values(beside: sums) {
+      var back = Back()
+      try trace(self, &back)
+      return try zip(leaves, sums).map { leaf, sum in
+        guard leaf.isParameter, let share = back.gradient(of: leaf) else { return nil }
+        return try sum.map { try $0 + share } ?? share
+      }
     }
-    try evaluate([self] + totals)
-    let values = try totals.map { try $0.evaluated() }
-    for (parameter, value) in zip(parameters, values) {
-      parameter.grad?.leaf?.replace(value)
-      parameter.leaf?.hasGradient = true
+    for (leaf, total) in zip(leaves, totals) {
+      guard let total else { continue }
+      leaf.grad?.leaf?.replace(total)
+      leaf.leaf?.hasGradient = true
     }
   }
 }

@@ -37,6 +37,7 @@ struct Update {
   private var norm: Tensor?
   /// The numbers that change from step to step.
   private var scalars: [Scalar] = []
+  private var program = Program([])
 
   init(_ slots: [Slot], _ kind: Optimizer.Kind, _ settings: Optimizer.Settings) throws {
     self.slots = slots
@@ -44,6 +45,7 @@ struct Update {
     self.settings = settings
     let gradients = try clipped()
     for (slot, g) in zip(slots, gradients) { try append(slot, g) }
+    program = Program(results.map(\.tensor) + (norm.map { [$0] } ?? []))
   }
 
   func fits(_ slots: [Slot], _ settings: Optimizer.Settings) -> Bool {
@@ -55,12 +57,8 @@ struct Update {
   /// nothing. The result is the norm of the gradients, where that is computed.
   func run(rate: Double) throws -> Double? {
     for scalar in scalars { try scalar.write(rate: rate, settings) }
-    let roots = results.map(\.tensor) + (norm.map { [$0] } ?? [])
-    // What a step computes lives on in the leaves, and nowhere else.
-    defer { for root in roots { root.memo = Memo() } }
-    try evaluate(roots)
-    let values = try results.map { try $0.tensor.evaluated() }
-    let norm = try self.norm?.evaluated().elements(Double.self).pointee
+    let values = try program.run()
+    let norm = norm == nil ? nil : values.last?.elements(Double.self).pointee
     for (result, value) in zip(results, values) { result.leaf.replace(value) }
     for slot in slots { slot.updates += 1 }
     return norm
