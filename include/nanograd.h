@@ -580,6 +580,10 @@ NG_API int64_t ng_dot(ng_tensor *tensor, char *buffer, int64_t capacity);
  * Buffer and result as in "Drawing". */
 NG_API int64_t ng_plan_describe(ng_tensor *const *tensors, int32_t count, char *buffer,
                                 int64_t capacity);
+/** The same, computed `runs` times (at least 1) and once more before, on the calling thread alone, with
+ * the median time of each step. */
+NG_API int64_t ng_plan_profile(ng_tensor *const *tensors, int32_t count, int32_t runs, char *buffer,
+                               int64_t capacity);
 
 /** Threads that a computation may use, the calling one included: the number of processors available
  * unless `NANOGRAD_THREADS` says otherwise. Any thread; cannot fail. */

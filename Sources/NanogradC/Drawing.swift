@@ -38,3 +38,11 @@ public func ng_plan_describe(
 ) -> Int64 {
   number { try write(planDescription(of: tensors(list, count)), buffer, capacity) }
 }
+
+@_cdecl("ng_plan_profile") @implementation
+public func ng_plan_profile(
+  _ list: UnsafePointer<Handle?>?, _ count: Int32, _ runs: Int32,
+  _ buffer: UnsafeMutablePointer<CChar>?, _ capacity: Int64
+) -> Int64 {
+  number { try write(planProfile(of: tensors(list, count), runs: Int(runs)), buffer, capacity) }
+}

@@ -120,6 +120,25 @@ public struct ScalarKernels<Scalar>: Sendable {
   }
 }
 
+extension ScalarKernels {
+  private var lanes: Int { 64 / MemoryLayout<Scalar>.size }
+
+  /// How many panels a matrix of so many columns is cut into.
+  public func panelCount(_ columns: Int) -> Int { (columns + panelWidth - 1) / panelWidth }
+
+  /// The columns of a panel: as many as fit, but the last two panels share four vectors as 2 + 2, which
+  /// is faster than 3 + 1.
+  public func panel(_ i: Int, of columns: Int) -> Range<Int> {
+    let vectors = (columns + lanes - 1) / lanes
+    let width = panelWidth / lanes
+    let isShared = width == 3 && vectors > 3 && vectors % 3 == 1
+    func start(_ i: Int) -> Int {
+      isShared && i * width + 1 == vectors ? vectors - 2 : i * width
+    }
+    return start(i) * lanes..<Swift.min(start(i + 1) * lanes, columns)
+  }
+}
+
 /// A product A·B among those that a contraction sums: A with any strides, B packed.
 public struct ContractionTerm<Scalar> {
   public var a: UnsafePointer<Scalar>

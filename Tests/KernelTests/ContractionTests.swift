@@ -29,9 +29,11 @@ private func contracted<S: KernelScalar>(
   // Twice the room, whose second half has to stay as it is.
   var c = start + start
   let lanes = 64 / MemoryLayout<S>.stride
-  let width = kernels.panelWidth
-  for first in stride(from: 0, to: columns, by: width) {
-    let count = min(width, columns - first)
+  var end = 0
+  for panel in (0..<kernels.panelCount(columns)).map({ kernels.panel($0, of: columns) }) {
+    precondition(panel.lowerBound == end && !panel.isEmpty, "panels leave gaps")
+    end = panel.upperBound
+    let (first, count) = (panel.lowerBound, panel.count)
     let panelStride = (count + lanes - 1) / lanes * lanes
     var panels = depths.map { [S](repeating: .nan, count: $0 * panelStride) }
     for (t, depth) in depths.enumerated() {

@@ -1,5 +1,7 @@
 //  A plan in words, for people who want to know what their graph became and where its time goes.
 
+import Glibc
+
 /// What computing some tensors together is compiled to: segments, between which threads wait for each
 /// other; in each, loops over rows; in each loop, its steps with operators, bytes and arithmetic. Nothing
 /// is computed, and a value that still holds is not planned for.
@@ -12,17 +14,67 @@ public func planDescription(of tensors: [Tensor]) throws -> String {
   return plan.description
 }
 
+/// The same with the time that each step takes, the median of some runs on the calling thread alone. The
+/// tensors are computed, values that still hold aside.
+public func planProfile(of tensors: [Tensor], runs: Int) throws -> String {
+  try require(runs >= 1, .argument, "\(runs) runs, expected at least 1", in: "plan_profile")
+  let request = Request(tensors.filter { $0.leaf == nil })
+  guard !request.results.isEmpty, let plan = request.plan else {
+    return try planDescription(of: tensors)
+  }
+  let values = try plan.inputs.map(request.value)
+  var profile: Profile? = Profile(plan)
+  for _ in 0...runs { _ = try plan.run(values, &profile) }
+  return plan.text(profile)
+}
+
+/// How long the steps of a plan took.
+struct Profile {
+  /// The times of each step in nanoseconds, run after run; the first is a warm-up.
+  private var times: [[[[UInt64]]]]
+
+  init(_ plan: Plan) {
+    times = plan.parts.map { $0.map { $0.steps.map { _ in [] } } }
+  }
+
+  mutating func run(_ segment: Int, _ chains: [Plan.Run], _ context: Context) {
+    for (c, chain) in chains.enumerated() {
+      for (l, loop) in chain.loops.enumerated() {
+        let start = now()
+        loop.run(0..<chain.rows, context, context.scratch.pointer)
+        times[segment][c][l].append(now() - start)
+      }
+    }
+  }
+
+  private func now() -> UInt64 {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+  }
+
+  func median(_ segment: Int, _ chain: Int, _ step: Int) -> Double {
+    let sorted = times[segment][chain][step].dropFirst().sorted()
+    return sorted.isEmpty ? 0 : 1e-9 * Double(sorted[sorted.count / 2])
+  }
+}
+
 extension Plan: CustomStringConvertible {
-  var description: String {
+  var description: String { text(nil) }
+
+  func text(_ profile: Profile?) -> String {
     var text =
       "\(parts.count) segments, \(bytesText(arenaSize)) of intermediates, "
       + "\(numberText(parts.joined().reduce(0) { $0 + work($1) }))FLOP\n"
     for (s, segment) in parts.enumerated() {
       text += "segment \(s + 1)\n"
-      for chain in segment {
+      for (c, chain) in segment.enumerated() {
         let steps = chain.steps.count == 1 ? "1 step" : "\(chain.steps.count) steps"
         text += chain.rows.map { "  rows 0..<\($0), \(steps)\n" } ?? "  \(steps)\n"
-        for step in chain.steps { text += "    \(line(step))\n" }
+        for (i, step) in chain.steps.enumerated() {
+          let time = profile.map { ", \(timeText($0.median(s, c, i)))" } ?? ""
+          text += "    \(line(step))\(time)\n"
+        }
       }
     }
     return text
@@ -72,6 +124,8 @@ extension Plan: CustomStringConvertible {
     case .general(_, _, let target): return "operator by itself, \(buffers[target].size) elements"
     }
   }
+
+  private func timeText(_ seconds: Double) -> String { "\((seconds * 1e7).rounded() / 10) µs" }
 
   private func bytesText(_ bytes: Int) -> String { numberText(Double(bytes)) + "B" }
 

@@ -269,6 +269,9 @@ final class MapLoop<T: FloatElement>: StepLoop {
     return (dimensions, merged, rowFactor)
   }
 
+  // What runs from an existential is specialised on demand only.
+  @_specialize(where T == Float)
+  @_specialize(where T == Double)
   func run(_ rows: Range<Int>, _ context: Context, _ scratch: UnsafeMutableRawPointer) {
     let first = rows.lowerBound * rowFactor..<rows.upperBound * rowFactor
     for reduction in reductions {
@@ -327,6 +330,7 @@ final class MapLoop<T: FloatElement>: StepLoop {
   }
 
   /// Runs the program over a stretch of the innermost axis, tile by tile.
+  @inline(__always)
   private func runTiles(
     _ start: Int, _ length: Int, _ base: UnsafeMutablePointer<UnsafeMutablePointer<T>>,
     _ current: UnsafeMutablePointer<UnsafeMutablePointer<T>>

@@ -5,7 +5,7 @@ import Synchronization
 
 final class Plan: @unchecked Sendable {
   /// A chain of loops, to be run over rows cut into blocks.
-  private struct Run {
+  struct Run {
     let rows: Int
     let loops: [any StepLoop]
     let cost: Double
@@ -105,9 +105,9 @@ final class Plan: @unchecked Sendable {
         return contraction.dtype == .float32
           ? ContractionLoop<Float>(contraction) : ContractionLoop<Double>(contraction)
       case .pack(let b, let depth, let columns, let dtype, let target):
-        let width =
-          dtype == .float32 ? Float.kernels.panelWidth : Double.kernels.panelWidth
-        rows = (columns + width - 1) / width
+        rows =
+          dtype == .float32
+          ? Float.kernels.panelCount(columns) : Double.kernels.panelCount(columns)
         return dtype == .float32
           ? PackLoop<Float>(b, depth: depth, columns: columns, target: target)
           : PackLoop<Double>(b, depth: depth, columns: columns, target: target)
@@ -139,9 +139,9 @@ final class Plan: @unchecked Sendable {
   /// Bytes that the plan keeps between runs, for one thread.
   var memory: Int { arenaSize + scratchSize }
 
-  /// Computes the results for the values of the inputs.
-  func run(_ values: [Value]) throws -> [Value] {
-    let context = try takeContext(Swift.min(numberOfThreads, mostTasks))
+  /// Computes the results for the values of the inputs; with a profile, on this thread alone.
+  func run(_ values: [Value], _ profile: inout Profile?) throws -> [Value] {
+    let context = try takeContext(profile == nil ? Swift.min(numberOfThreads, mostTasks) : 1)
     for (b, value) in zip(inputBuffers, values) { context.bind(b, value.pointer) }
     let computed = try results.map { b in
       let value = try Value(bytes: buffers[b].bytes)
@@ -150,13 +150,18 @@ final class Plan: @unchecked Sendable {
     }
     for (b, other) in continued { context.bind(b, context.memory(other)) }
     try withExtendedLifetime(values) {
-      for segment in segments {
-        run(segment, context)
+      for (s, segment) in segments.enumerated() {
+        if profile == nil { run(segment, context) } else { profile?.run(s, segment, context) }
         try context.check()
       }
     }
     spare.withLock { $0 = context }
     return computed
+  }
+
+  func run(_ values: [Value]) throws -> [Value] {
+    var none: Profile?
+    return try run(values, &none)
   }
 
   private func run(_ segment: [Run], _ context: Context) {

@@ -108,12 +108,14 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
       terms.allSatisfy(\.isPacked) ? 0 : T.kernels.matmulWorkspace * MemoryLayout<T>.size
   }
 
+  @_specialize(where T == Float)
+  @_specialize(where T == Double)
   func run(_ rows: Range<Int>, _ context: Context, _ scratch: UnsafeMutableRawPointer) {
-    let width = T.kernels.panelWidth
     // Panel by panel, so that all blocks read a panel while it is in the first-level cache.
-    for first in stride(from: 0, to: columns, by: width) {
+    for panel in 0..<T.kernels.panelCount(columns) {
+      let panel = T.kernels.panel(panel, of: columns)
       for block in blocks where terms[block.terms.lowerBound].isPacked {
-        runPanel(block, rows, first, Swift.min(width, columns - first), context)
+        runPanel(block, rows, panel.lowerBound, panel.count, context)
       }
     }
     for block in blocks where !terms[block.terms.lowerBound].isPacked {
@@ -175,14 +177,15 @@ final class PackLoop<T: FloatElement>: StepLoop {
     cost = 50 + 0.2 * Double(depth) * Double(columns)
   }
 
+  @_specialize(where T == Float)
+  @_specialize(where T == Double)
   func run(_ panels: Range<Int>, _ context: Context, _ scratch: UnsafeMutableRawPointer) {
-    let width = T.kernels.panelWidth
     for panel in panels {
-      let first = panel * width
+      let panel = T.kernels.panel(panel, of: columns)
       T.kernels.pack(
-        context.pointer(b.buffer, T.self) + b.offset + first * b.strides[1], b.strides[0],
-        b.strides[1], depth, Swift.min(width, columns - first),
-        context.pointer(target, T.self) + first * depth)
+        context.pointer(b.buffer, T.self) + b.offset + panel.lowerBound * b.strides[1],
+        b.strides[0], b.strides[1], depth, panel.count,
+        context.pointer(target, T.self) + panel.lowerBound * depth)
     }
   }
 }
@@ -205,6 +208,8 @@ final class ReduceRunsLoop<T: FloatElement>: StepLoop {
     cost = 20 + 0.15 * Double(rows * runs * length)
   }
 
+  @_specialize(where T == Float)
+  @_specialize(where T == Double)
   func run(_ rows: Range<Int>, _ context: Context, _ scratch: UnsafeMutableRawPointer) {
     let x = context.pointer(source, T.self)
     let y = context.pointer(target, T.self)
@@ -234,6 +239,8 @@ final class ReduceRowsLoop<T: FloatElement>: StepLoop {
     cost = 20 + 0.15 * Double(length * columns)
   }
 
+  @_specialize(where T == Float)
+  @_specialize(where T == Double)
   func run(_ stretches: Range<Int>, _ context: Context, _ scratch: UnsafeMutableRawPointer) {
     let first = stretches.lowerBound * Self.stretch
     let count = Swift.min(stretches.upperBound * Self.stretch, columns) - first
