@@ -89,7 +89,11 @@ private struct Memory: ~Copyable {
       if let pointer = UnsafeMutableRawPointer(bitPattern: piece) { return pointer }
     }
     var address: UnsafeMutableRawPointer?
-    return posix_memalign(&address, 64, room) == 0 ? address : nil
+    // Large pieces on large pages, where the system has them: a product walks over many.
+    let isLarge = room >= 1 << 20
+    guard posix_memalign(&address, isLarge ? 1 << 21 : 64, room) == 0 else { return nil }
+    if isLarge { madvise(address, room, MADV_HUGEPAGE) }
+    return address
   }
 
   static func give(_ pointer: UnsafeMutableRawPointer, _ room: Int) {
