@@ -43,6 +43,8 @@ final class Recipe: Sendable {
 struct Derivation {
   private let root: Tensor
   private let request: Request
+  /// The time on the clock of all leaves at which this began.
+  private let start = Leaf.now
   /// The leaves, in the order in which they were found.
   let leaves: [Tensor]
 
@@ -69,6 +71,16 @@ struct Derivation {
     let values = try run(recipe, beside)
     PlanCache.insert(recipe, structure)
     return values
+  }
+
+  /// Notes that the root's value still holds after these leaves have changed, once each or not at all, if
+  /// nothing else has and the root does not depend on them.
+  func keepRoot(despite changed: [Tensor]) {
+    let now = Leaf.now
+    let changes = changed.count { ($0.leaf?.version ?? 0) > start }
+    if now == start + UInt64(changes), changed.allSatisfy({ request.number($0) == nil }) {
+      root.memo.clock = now
+    }
   }
 
   /// The same, without a plan of its own.
@@ -128,15 +140,18 @@ struct Derivation {
   }
 }
 
-/// A graph that is run many times over, whatever its leaves hold.
+/// A graph that is run many times over, whatever its leaves hold, and whose values may go to leaves of it.
 final class Program {
   private let roots: [Tensor]
   private let inputs: [Tensor]
+  /// The number of each root among the plan's results.
   private let results: [Int]
+  /// For each result, the leaf that it can be written to in place.
+  private var targets: [Leaf?]
   private let plan: Plan?
 
-  /// Plans for tensors that are no leaves.
-  init(_ roots: [Tensor]) {
+  /// Plans for tensors that are no leaves, and the leaves that are to have their values, if any.
+  init(_ roots: [Tensor], for leaves: [Leaf?]) {
     self.roots = roots
     let request = Request(roots)
     plan = request.isPlain ? nil : request.newPlan()
@@ -144,14 +159,29 @@ final class Program {
     var places = TensorMap<Int>()
     for (i, node) in request.results.enumerated() { places[request.node(node)] = i }
     results = roots.compactMap { places[$0] }
+    targets = request.results.map { _ in nil }
+    for (result, leaf) in zip(results, leaves) {
+      guard let plan, let leaf, let input = inputs.firstIndex(where: { $0.leaf === leaf }),
+        plan.canReplace(input: input, byResult: result)
+      else { continue }
+      targets[result] = leaf
+    }
   }
 
-  /// The values of the roots, which do not keep them.
+  /// The values of the roots, which do not keep them. What replaces a leaf's value may be in its memory
+  /// already; on failure nothing is.
   func run() throws -> [Value] {
-    if let plan, results.count == roots.count {
-      let values = try plan.run(inputs.map { try $0.evaluated() })
-      return results.map { values[$0] }
+    guard let plan, results.count == roots.count else { return try computed() }
+    // A leaf's memory is overwritten only if nobody else has it.
+    let memory = targets.map { leaf -> Value? in
+      guard let leaf, leaf.value != nil, isKnownUniquelyReferenced(&leaf.value) else { return nil }
+      return leaf.value
     }
+    let values = try plan.run(inputs.map { try $0.evaluated() }, into: memory)
+    return results.map { values[$0] }
+  }
+
+  private func computed() throws -> [Value] {
     defer { for root in roots { root.memo = Memo() } }
     try evaluate(roots)
     return try roots.map { try $0.evaluated() }

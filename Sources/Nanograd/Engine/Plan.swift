@@ -139,12 +139,15 @@ final class Plan: @unchecked Sendable {
   /// Bytes that the plan keeps between runs, for one thread.
   var memory: Int { arenaSize + scratchSize }
 
-  /// Computes the results for the values of the inputs; with a profile, on this thread alone.
-  func run(_ values: [Value], _ profile: inout Profile?) throws -> [Value] {
+  /// Computes the results for the values of the inputs, into given memory where there is some; with a
+  /// profile, on this thread alone.
+  func run(
+    _ values: [Value], into given: [Value?] = [], _ profile: inout Profile?
+  ) throws -> [Value] {
     let context = try takeContext(profile == nil ? Swift.min(numberOfThreads, mostTasks) : 1)
     for (b, value) in zip(inputBuffers, values) { context.bind(b, value.pointer) }
-    let computed = try results.map { b in
-      let value = try Value(bytes: buffers[b].bytes)
+    let computed = try results.enumerated().map { i, b in
+      let value = try (i < given.count ? given[i] : nil) ?? Value(bytes: buffers[b].bytes)
       context.bind(b, value.pointer)
       return value
     }
@@ -159,9 +162,31 @@ final class Plan: @unchecked Sendable {
     return computed
   }
 
-  func run(_ values: [Value]) throws -> [Value] {
+  func run(_ values: [Value], into given: [Value?] = []) throws -> [Value] {
     var none: Profile?
-    return try run(values, &none)
+    return try run(values, into: given, &none)
+  }
+
+  /// Whether a result can be written to where an input is: only the step that writes the one still reads
+  /// the other then, element by element before it writes, and nothing that comes later can fail.
+  func canReplace(input: Int, byResult result: Int) -> Bool {
+    let (source, target) = (inputBuffers[input], results[result])
+    guard buffers[source].bytes == buffers[target].bytes else { return false }
+    var isWritten = false
+    for segment in parts {
+      let steps = segment.flatMap(\.steps)
+      let readers = steps.filter { $0.reads.contains { $0.buffer == source } }
+      if isWritten {
+        guard readers.isEmpty, !steps.contains(where: \.canFail) else { return false }
+      } else if let writer = steps.first(where: { $0.writes.contains(target) }) {
+        guard case .map(let map) = writer.work, !steps.contains(where: \.canFail),
+          readers.allSatisfy({ $0.writes.contains(target) }),
+          map.readsInPlace(source, until: target)
+        else { return false }
+        isWritten = true
+      }
+    }
+    return isWritten
   }
 
   private func run(_ segment: [Run], _ context: Context) {

@@ -141,3 +141,26 @@ struct Step {
   var reads: [Read]
   var writes: [Int]
 }
+
+extension Step {
+  /// Whether it can find that it cannot do its work.
+  var canFail: Bool { if case .general = work { true } else { false } }
+}
+
+extension Map {
+  /// Whether a buffer is read in the order in which another is written, and not after.
+  func readsInPlace(_ source: Int, until target: Int) -> Bool {
+    guard let store = instructions.firstIndex(where: { $0.output == target }) else { return false }
+    let dense = shape.strides
+    for (i, input) in inputs.enumerated() where input.buffer == source {
+      let isInOrder =
+        input.offset == 0
+        && (0..<shape.rank).allSatisfy { shape[$0] == 1 || input.strides[$0] == dense[$0] }
+      let isReadLater = instructions[(store + 1)...].contains { instruction in
+        instruction.operands.contains { if case .input(i) = $0 { true } else { false } }
+      }
+      if !isInOrder || isReadLater { return false }
+    }
+    return true
+  }
+}

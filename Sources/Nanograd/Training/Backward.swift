@@ -29,5 +29,6 @@ extension Tensor {
       leaf.grad?.leaf?.replace(total)
       leaf.leaf?.hasGradient = true
     }
+    derivation.keepRoot(despite: leaves.compactMap(\.leaf?.gradient))
   }
 }

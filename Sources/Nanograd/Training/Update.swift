@@ -37,7 +37,7 @@ struct Update {
   private var norm: Tensor?
   /// The numbers that change from step to step.
   private var scalars: [Scalar] = []
-  private var program = Program([])
+  private var program = Program([], for: [])
 
   init(_ slots: [Slot], _ kind: Optimizer.Kind, _ settings: Optimizer.Settings) throws {
     self.slots = slots
@@ -45,7 +45,8 @@ struct Update {
     self.settings = settings
     let gradients = try clipped()
     for (slot, g) in zip(slots, gradients) { try append(slot, g) }
-    program = Program(results.map(\.tensor) + (norm.map { [$0] } ?? []))
+    program = Program(
+      results.map(\.tensor) + (norm.map { [$0] } ?? []), for: results.map(\.leaf))
   }
 
   func fits(_ slots: [Slot], _ settings: Optimizer.Settings) -> Bool {
@@ -58,7 +59,12 @@ struct Update {
   func run(rate: Double) throws -> Double? {
     for scalar in scalars { try scalar.write(rate: rate, settings) }
     let values = try program.run()
-    let norm = norm == nil ? nil : values.last?.elements(Double.self).pointee
+    let norm = norm.flatMap { norm in
+      values.last.map {
+        norm.dtype == .float32
+          ? Double($0.elements(Float.self).pointee) : $0.elements(Double.self).pointee
+      }
+    }
     for (result, value) in zip(results, values) { result.leaf.replace(value) }
     for slot in slots { slot.updates += 1 }
     return norm
@@ -81,7 +87,7 @@ struct Update {
       total = try total + sum(wide * wide)
     }
     let norm = try sqrt(total)
-    self.norm = try cast(norm, to: .float64)
+    self.norm = norm
     // A norm that is NaN exceeds nothing: the gradients stay as they are, NaN included.
     let max = try Tensor(constant: settings.clipNorm, dtype)
     let scale = try select(greater(norm, max), max / norm, Tensor(constant: 1, dtype))
