@@ -84,13 +84,21 @@ public struct ScalarKernels<Scalar>: Sendable {
       _ columns: Int, _ packed: UnsafeMutablePointer<Scalar>
     ) -> Void
 
-  /// By `UnaryCode.rawValue`.
-  public let unary: [Unary]
-  /// By `BinaryCode.rawValue`.
-  public let binary: [Binary]
+  // Functions that are elements of an array themselves take their arguments through memory, and are
+  // wrapped to take them so: several times the price of a call.
+  private struct UnaryEntry { let kernel: Unary }
+  private struct BinaryEntry { let kernel: Binary }
+  private struct ReduceEntry { let kernel: Reduce }
+  private let unaryEntries: [UnaryEntry]
+  private let binaryEntries: [BinaryEntry]
+  private let reduceEntries: [ReduceEntry]
+
+  public func unary(_ code: UnaryCode) -> Unary { unaryEntries[Int(code.rawValue)].kernel }
+  public func binary(_ code: BinaryCode) -> Binary { binaryEntries[Int(code.rawValue)].kernel }
+  public func reduce(_ code: ReductionCode) -> Reduce {
+    reduceEntries[Int(code.rawValue)].kernel
+  }
   public let select: Select
-  /// By `ReductionCode.rawValue`.
-  public let reduce: [Reduce]
   public let transpose: Transpose
   public let matmul: Matmul
   /// Elements of workspace that `matmul` needs, at most, whatever the sizes.
@@ -107,10 +115,10 @@ public struct ScalarKernels<Scalar>: Sendable {
     reduce: (ReductionCode) -> Reduce, transpose: @escaping Transpose, matmul: @escaping Matmul,
     matmulWorkspace: Int, contract: @escaping Contract, pack: @escaping Pack, panelWidth: Int
   ) {
-    self.unary = UnaryCode.allCases.map(unary)
-    self.binary = BinaryCode.allCases.map(binary)
+    unaryEntries = UnaryCode.allCases.map { UnaryEntry(kernel: unary($0)) }
+    binaryEntries = BinaryCode.allCases.map { BinaryEntry(kernel: binary($0)) }
     self.select = select
-    self.reduce = ReductionCode.allCases.map(reduce)
+    reduceEntries = ReductionCode.allCases.map { ReduceEntry(kernel: reduce($0)) }
     self.transpose = transpose
     self.matmul = matmul
     self.matmulWorkspace = matmulWorkspace

@@ -43,7 +43,7 @@ private func largestErrors(
   var y = [Float](repeating: 0, count: 4096)
   func flush() {
     for (t, table) in tables.enumerated() {
-      table.float32.unary[Int(bound.code.rawValue)](x, &y, x.count)
+      table.float32.unary(bound.code)(x, &y, x.count)
       for i in 0..<x.count {
         let error = fastUlps(y[i], exact[i])
         if !(error <= worst[t].ulps) { worst[t] = (error, x[i]) }
@@ -110,16 +110,16 @@ final class AccuracyTests: XCTestCase {
       for (code, x, expected) in cases {
         var y32: Float = -77
         var y64: Double = -77
-        withUnsafePointer(to: Float(x)) { table.float32.unary[Int(code.rawValue)]($0, &y32, 1) }
-        withUnsafePointer(to: x) { table.float64.unary[Int(code.rawValue)]($0, &y64, 1) }
+        withUnsafePointer(to: Float(x)) { table.float32.unary(code)($0, &y32, 1) }
+        withUnsafePointer(to: x) { table.float64.unary(code)($0, &y64, 1) }
         XCTAssert(same(y32, Float(expected)), "\(table.name) \(code)(\(x)) = \(y32)")
         XCTAssert(same(y64, expected), "\(table.name) \(code)(\(x)) = \(y64)")
       }
       for code in [UnaryCode.exp, .log, .log1p, .expm1, .sin, .cos, .tanh, .sigmoid, .sqrt] {
         var y32: Float = 0
         var y64: Double = 0
-        withUnsafePointer(to: Float.nan) { table.float32.unary[Int(code.rawValue)]($0, &y32, 1) }
-        withUnsafePointer(to: Double.nan) { table.float64.unary[Int(code.rawValue)]($0, &y64, 1) }
+        withUnsafePointer(to: Float.nan) { table.float32.unary(code)($0, &y32, 1) }
+        withUnsafePointer(to: Double.nan) { table.float64.unary(code)($0, &y64, 1) }
         XCTAssert(y32.isNaN && y64.isNaN, "\(table.name) \(code)(NaN)")
       }
     }
@@ -143,7 +143,7 @@ final class AccuracyTests: XCTestCase {
     var y = x
     for bound in bounds {
       for table in tables {
-        table.float64.unary[Int(bound.code.rawValue)](x, &y, x.count)
+        table.float64.unary(bound.code)(x, &y, x.count)
         var worst = (ulps: 0.0, at: 0.0)
         for i in 0..<x.count {
           let error = ulps(y[i], bound.exact(x[i]))

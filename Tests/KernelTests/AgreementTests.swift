@@ -11,14 +11,14 @@ private func checkAgreement<S: KernelScalar>(_ a: KernelTable, _ b: KernelTable,
   let y: [S] = sampler.mixed(count)
   var (u, v) = (x, x)
   for code in UnaryCode.allCases {
-    first.unary[Int(code.rawValue)](x, &u, count)
-    second.unary[Int(code.rawValue)](x, &v, count)
+    first.unary(code)(x, &u, count)
+    second.unary(code)(x, &v, count)
     XCTAssert(same(u, v), "\(code)")
   }
   for code in BinaryCode.allCases {
     for (strideX, strideY) in [(1, 1), (1, 0), (0, 1)] {
-      first.binary[Int(code.rawValue)](x, strideX, y, strideY, &u, count)
-      second.binary[Int(code.rawValue)](x, strideX, y, strideY, &v, count)
+      first.binary(code)(x, strideX, y, strideY, &u, count)
+      second.binary(code)(x, strideX, y, strideY, &v, count)
       XCTAssert(same(u, v), "\(code)")
     }
   }
@@ -26,8 +26,8 @@ private func checkAgreement<S: KernelScalar>(_ a: KernelTable, _ b: KernelTable,
   for code in ReductionCode.allCases {
     for length in Array(0...100) + [4000, count] {
       let sums = (
-        first.reduce[Int(code.rawValue)](plain, length),
-        second.reduce[Int(code.rawValue)](plain, length)
+        first.reduce(code)(plain, length),
+        second.reduce(code)(plain, length)
       )
       XCTAssert(same(sums.0, sums.1), "\(code) of \(length)")
     }

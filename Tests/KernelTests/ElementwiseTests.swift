@@ -54,7 +54,7 @@ private func checkUnary<S: KernelScalar>(_ table: KernelTable, _: S.Type) {
       let x: [S] = sampler.mixed(count)
       let input = Guarded(x, shift: count % 5)
       let output = Guarded<S>(count: count, shift: count % 3)
-      kernels.unary[Int(code.rawValue)](input.const, output.pointer, count)
+      kernels.unary(code)(input.const, output.pointer, count)
       XCTAssert(output.isIntact && input.isIntact && same(input.values, x), "\(table.name) \(code)")
       for (x, y) in zip(x, output.values) {
         let error = ulps(y, f(x.asDouble))
@@ -62,12 +62,12 @@ private func checkUnary<S: KernelScalar>(_ table: KernelTable, _: S.Type) {
           XCTFail("\(table.name) \(code)(\(x)) = \(y), not \(f(x.asDouble)): \(error) ulp")
         }
       }
-      kernels.unary[Int(code.rawValue)](input.const, input.pointer, count)
+      kernels.unary(code)(input.const, input.pointer, count)
       XCTAssert(same(input.values, output.values), "\(table.name) \(code) in place, \(count)")
       // One element alone is computed as it is among others.
       if count > 0 {
         let alone = Guarded([x[count - 1]])
-        kernels.unary[Int(code.rawValue)](alone.const, alone.pointer, 1)
+        kernels.unary(code)(alone.const, alone.pointer, 1)
         XCTAssert(same(alone.values[0], output.values[count - 1]), "\(table.name) \(code) alone")
       }
     }
@@ -86,7 +86,7 @@ private func checkBinary<S: KernelScalar>(_ table: KernelTable, _: S.Type) {
         let first = Guarded(strideA == 0 ? [a[0]] : a, shift: count % 4)
         let second = Guarded(strideB == 0 ? [b[0]] : b, shift: count % 3)
         let output = Guarded<S>(count: count)
-        let kernel = kernels.binary[Int(code.rawValue)]
+        let kernel = kernels.binary(code)
         kernel(first.const, strideA, second.const, strideB, output.pointer, count)
         XCTAssert(output.isIntact, "\(table.name) \(code)")
         for i in 0..<count {
@@ -151,7 +151,7 @@ final class ElementwiseTests: XCTestCase {
           var result: Float = -77
           withUnsafePointer(to: x) { x in
             withUnsafePointer(to: y) { y in
-              table.float32.binary[Int(BinaryCode.power.rawValue)](x, 1, y, 1, &result, 1)
+              table.float32.binary(.power)(x, 1, y, 1, &result, 1)
             }
           }
           let exact = Float(pow(Double(x), Double(y)))

@@ -10,14 +10,14 @@ private func checkReductions<S: KernelScalar>(_ table: KernelTable, _: S.Type) {
   for count in lengths {
     let x: [S] = sampler.values(count)
     let input = Guarded(x, shift: count % 7)
-    let sum = kernels.reduce[Int(ReductionCode.sum.rawValue)](input.const, count)
+    let sum = kernels.reduce(.sum)(input.const, count)
     let exact = x.reduce(0) { $0 + $1.asDouble }
     let size = x.reduce(0) { $0 + abs($1.asDouble) }
     // Blocks of at most 2 + 16 + log2(count / 1024) additions in a chain, lanes included.
     let bound = 40 * S.ulpOfOne.asDouble * size + 1e-300
     XCTAssert(abs(sum.asDouble - exact) <= bound, "\(table.name) sum of \(count)")
-    let max = kernels.reduce[Int(ReductionCode.max.rawValue)](input.const, count)
-    let min = kernels.reduce[Int(ReductionCode.min.rawValue)](input.const, count)
+    let max = kernels.reduce(.max)(input.const, count)
+    let min = kernels.reduce(.min)(input.const, count)
     XCTAssert(same(max, x.max() ?? -.infinity), "\(table.name) max of \(count)")
     XCTAssert(same(min, x.min() ?? .infinity), "\(table.name) min of \(count)")
     // A NaN anywhere is found.
@@ -34,7 +34,7 @@ private func checkReductions<S: KernelScalar>(_ table: KernelTable, _: S.Type) {
 private func checkLongSum<S: KernelScalar>(_ table: KernelTable, _: S.Type) {
   let count = 1 << 22
   let x = [S](repeating: S(0.1), count: count)
-  let sum = S.kernels(table).reduce[Int(ReductionCode.sum.rawValue)](x, count).asDouble
+  let sum = S.kernels(table).reduce(.sum)(x, count).asDouble
   let exact = Double(count) * S(0.1).asDouble
   XCTAssert(abs(sum - exact) <= 8 * S.ulpOfOne.asDouble * exact, "\(table.name) \(sum)")
 }

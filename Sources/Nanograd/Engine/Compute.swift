@@ -42,11 +42,11 @@ extension Tensor {
   private func computeFloat<T: FloatElement>(_ x: [Value], _ type: T.Type) throws -> Value {
     if let code = op.unary {
       let y = try result()
-      T.kernels.unary[Int(code.rawValue)](x[0].elements(), y.elements(), size)
+      T.kernels.unary(code)(x[0].elements(), y.elements(), size)
       return y
     }
     if let code = op.binary {
-      let kernel = T.kernels.binary[Int(code.rawValue)]
+      let kernel = T.kernels.binary(code)
       return try alongRuns(x, T.self) { p, step, y, n in kernel(p[0], step[0], p[1], step[1], y, n)
       }
     }
@@ -59,8 +59,8 @@ extension Tensor {
     case .matmul: return try product(x, T.self)
     case .sum, .max, .min:
       let code = op.reduction!
-      let row = T.kernels.reduce[Int(code.rawValue)]
-      let pair = T.kernels.binary[Int(code.pairwise.rawValue)]
+      let row = T.kernels.reduce(code)
+      let pair = T.kernels.binary(code.pairwise)
       return try reduced(x[0], T.self, row: row) { a, b, n in pair(a, 1, b, 1, a, n) }
     default: return try filled(T.self)
     }

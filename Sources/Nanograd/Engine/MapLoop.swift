@@ -1,5 +1,6 @@
 //  A map as it is run: its program over tiles that stay in the first-level cache.
 
+import CPlatform
 import NanogradKernelTable
 
 /// One instruction over a tile. `sources` are the tiles of the program, `steps` their strides.
@@ -21,7 +22,7 @@ private final class UnaryOperation<T: FloatElement>: TileOperation<T> {
   private let kernel: ScalarKernels<T>.Unary
 
   init(_ code: UnaryCode, a: Int, y: Int) {
-    kernel = T.kernels.unary[Int(code.rawValue)]
+    kernel = T.kernels.unary(code)
     super.init(a: a, y: y)
   }
 
@@ -35,7 +36,7 @@ private final class BinaryOperation<T: FloatElement>: TileOperation<T> {
   private let b: Int
 
   init(_ code: BinaryCode, a: Int, b: Int, y: Int) {
-    kernel = T.kernels.binary[Int(code.rawValue)]
+    kernel = T.kernels.binary(code)
     self.b = b
     super.init(a: a, y: y)
   }
@@ -70,14 +71,21 @@ private final class CollectOperation<T: FloatElement>: TileOperation<T> {
   }
 }
 
+/// Writes a tile to memory past the caches.
+private final class StreamOperation<T: FloatElement>: TileOperation<T> {
+  override func run(_ sources: Sources, _ steps: UnsafePointer<Int>, _ count: Int) {
+    ngp_stream(sources[y], sources[a], count * MemoryLayout<T>.size)
+  }
+}
+
 /// Reduces a tile into the element of its row.
 private final class ReduceOperation<T: FloatElement>: TileOperation<T> {
   private let kernel: ScalarKernels<T>.Reduce
   private let combine: ScalarKernels<T>.Binary
 
   init(_ code: ReductionCode, a: Int, y: Int) {
-    kernel = T.kernels.reduce[Int(code.rawValue)]
-    combine = T.kernels.binary[Int(code.pairwise.rawValue)]
+    kernel = T.kernels.reduce(code)
+    combine = T.kernels.binary(code.pairwise)
     super.init(a: a, y: y)
   }
 
@@ -111,6 +119,8 @@ final class MapLoop<T: FloatElement>: StepLoop {
   /// Indices of the first axis to a row.
   private let rowFactor: Int
   private let tile: Int
+  /// Whether results are so large that no cache would keep them.
+  private let isStreaming: Bool
   private let registers: Int
   let cost: Double
   var scratch: Int { (registers * registerStride + 64) * MemoryLayout<T>.size }
@@ -141,8 +151,11 @@ final class MapLoop<T: FloatElement>: StepLoop {
         (reduction.target, 0, (0..<map.shape.rank).map { $0 == 0 ? 1 : 0 })
       }
     memorySources = memory.count
+    isStreaming =
+      map.shape.size * MemoryLayout<T>.size >= 32 << 20
+      && map.instructions.contains(where: \.isStored)
     reductions = map.reductions.map {
-      ($0.target, T.kernels.reduce[Int($0.code.rawValue)](UnsafePointer(bitPattern: 64)!, 0))
+      ($0.target, T.kernels.reduce($0.code)(UnsafePointer(bitPattern: 64)!, 0))
     }
     let merged = MapLoop.merge(map.shape, memory.map { $0.2 })
     dimensions = merged.dimensions
@@ -194,13 +207,8 @@ final class MapLoop<T: FloatElement>: StepLoop {
         }
       }
       func sourceOfRegisterAfter(_ r: Int) -> Int { sourceOfRegister[r] }
-      let target: Int
-      if instruction.isStored {
-        target = stored
-        stored += 1
-      } else {
-        target = sourceOfRegister[register(&table)]
-      }
+      let isDirect = instruction.isStored && !isStreaming
+      let target = isDirect ? stored : sourceOfRegister[register(&table)]
       sourceOfResult[i] = target
       let operation: TileOperation<T> =
         switch instruction.kind {
@@ -211,6 +219,10 @@ final class MapLoop<T: FloatElement>: StepLoop {
           SelectOperation(a: operands[0], b: operands[1], c: operands[2], y: target)
         }
       operations.append(operation)
+      if instruction.isStored {
+        if isStreaming { operations.append(StreamOperation(a: target, y: stored)) }
+        stored += 1
+      }
       for (r, reduction) in map.reductions.enumerated() where reduction.instruction == i {
         operations.append(
           ReduceOperation(
@@ -223,7 +235,7 @@ final class MapLoop<T: FloatElement>: StepLoop {
           free.append(table[sourceOfResult[r]].offset)
         }
       }
-      if !instruction.isStored && lastUse[i] < 0 { free.append(table[target].offset) }
+      if !isDirect && lastUse[i] < 0 { free.append(table[target].offset) }
     }
     sources = table
     steps = .allocate(capacity: table.count + 1)
@@ -239,8 +251,8 @@ final class MapLoop<T: FloatElement>: StepLoop {
       (program + i).initialize(to: Unmanaged.passUnretained(operation))
     }
     registers = registerCount
-    // All registers together take half of a first-level cache of 48 KiB.
-    let room = 24 * 1024 / (Swift.max(registerCount, 1) * MemoryLayout<T>.size)
+    // All tiles together stay within a first-level cache of 48 KiB.
+    let room = 40 * 1024 / ((registerCount + memorySources) * MemoryLayout<T>.size)
     tile = Swift.min(Swift.max(room & ~63, 128), 2048)
     cost = Double(map.shape.size) * (0.3 + 0.06 * Double(map.instructions.count)) + 20
   }
@@ -279,6 +291,7 @@ final class MapLoop<T: FloatElement>: StepLoop {
         .update(repeating: reduction.start, count: rows.count)
     }
     guard !first.isEmpty else { return }
+    defer { if isStreaming { ngp_stream_end() } }
     let count = sources.count
     withUnsafeTemporaryAllocation(of: UnsafeMutablePointer<T>.self, capacity: 2 * count) {
       pointers in

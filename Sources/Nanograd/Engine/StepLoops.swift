@@ -200,7 +200,7 @@ final class ReduceRunsLoop<T: FloatElement>: StepLoop {
   let scratch = 0
 
   init(_ code: ReductionCode, source: Int, length: Int, runs: Int, rows: Int, target: Int) {
-    kernel = T.kernels.reduce[Int(code.rawValue)]
+    kernel = T.kernels.reduce(code)
     self.source = source
     self.length = length
     self.runs = runs
@@ -231,7 +231,7 @@ final class ReduceRowsLoop<T: FloatElement>: StepLoop {
   let scratch = 0
 
   init(_ code: ReductionCode, source: Int, length: Int, columns: Int, target: Int) {
-    kernel = T.kernels.binary[Int(code.pairwise.rawValue)]
+    kernel = T.kernels.binary(code.pairwise)
     self.source = source
     self.length = length
     self.columns = columns
