@@ -46,6 +46,46 @@ private struct Product<V: Lanes> {
     }
   }
 
+  /// C is a short row: four blocks of k at once, because a chain by itself waits for each of its
+  /// multiply-adds. The blocks are added in order, as everywhere.
+  @inline(__always)
+  func runShortRow() {
+    let depth = Blocking.depth
+    // Rows of B from which a whole vector may be read.
+    let room = (k &- 1) &* rowStrideB &+ n &- V.count
+    let whole = room < 0 ? 0 : rowStrideB > 0 ? min(room / rowStrideB &+ 1, k) : 0
+    for p in stride(from: 0, to: k, by: 4 &* depth) {
+      var sums = (V.zero, V.zero, V.zero, V.zero)
+      let together = max(min(depth, whole &- p &- 3 &* depth), 0)
+      for i in p..<p &+ together {
+        sums.0 = term(i, sums.0)
+        sums.1 = term(i &+ depth, sums.1)
+        sums.2 = term(i &+ 2 &* depth, sums.2)
+        sums.3 = term(i &+ 3 &* depth, sums.3)
+      }
+      for block in 0..<4 where p &+ block &* depth < k {
+        var sum = block == 0 ? sums.0 : block == 1 ? sums.1 : block == 2 ? sums.2 : sums.3
+        let start = p &+ block &* depth
+        for i in start &+ together..<max(min(start &+ depth, k), start &+ together) {
+          sum = i < whole ? term(i, sum) : lastTerm(i, sum)
+        }
+        let all = accumulate || start > 0 ? V.load(c, first: n) + sum : sum
+        all.store(c, first: n)
+      }
+    }
+  }
+
+  @inline(__always)
+  private func term(_ i: Int, _ sum: V) -> V {
+    sum.adding(V(repeating: a[i &* columnStrideA]), times: V.load(b + i &* rowStrideB))
+  }
+
+  @inline(__always)
+  private func lastTerm(_ i: Int, _ sum: V) -> V {
+    sum.adding(
+      V(repeating: a[i &* columnStrideA]), times: V.load(b + i &* rowStrideB, first: n))
+  }
+
   func run(_ workspace: UnsafeMutablePointer<Scalar>) {
     let packedB = workspace
     let packedA = workspace + Blocking.depth &* Blocking.columns
@@ -200,6 +240,12 @@ where E.Scalar == V.Scalar {
       (product.rowStrideB, product.columnStrideB) = (columnStrideA, rowStrideA)
       product.strideC = 1
     }
-    if product.n == 1 { product.runColumn(E.self) } else { product.run(workspace) }
+    if product.n == 1 {
+      product.runColumn(E.self)
+    } else if product.m == 1 && product.n < V.count && product.columnStrideB == 1 {
+      product.runShortRow()
+    } else {
+      product.run(workspace)
+    }
   }
 }
