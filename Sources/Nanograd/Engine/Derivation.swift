@@ -1,18 +1,24 @@
 //  What is derived from a graph, such as its gradients, is a graph too. It is built for the first graph of
 //  a structure; from then on the plan made of it is enough.
 
+/// Carries tensors that stand for some of a graph's nodes back to what these depend on: gives a tensor over
+/// the graph for each target that it reaches. `nodes` are in topological order.
+typealias Carry = (
+  _ nodes: [Tensor], _ seeds: [(of: Tensor, is: Tensor)], _ targets: [Tensor]
+) throws -> [Tensor?]
+
 /// A plan, and where the values it needs come from in any graph of the structure that it was made for.
 final class Recipe: Sendable {
   enum Source {
     /// A node of the graph.
     case node(Int)
-    /// The tensor that was given beside a leaf.
-    case beside(Int)
+    /// A value that is given besides.
+    case given(Int)
     /// A number.
     case number(Tensor)
   }
 
-  enum Output {
+  private enum Output {
     /// A result of the plan.
     case result(Int)
     /// Nothing to compute.
@@ -21,9 +27,9 @@ final class Recipe: Sendable {
 
   let plan: Plan
   /// For each input of the plan.
-  fileprivate let sources: [Source]
-  /// The root, and what is derived for each leaf, nil where nothing is.
-  fileprivate let outputs: [Output?]
+  private let sources: [Source]
+  /// For each tensor, nil where there is none.
+  private let outputs: [Output?]
 
   /// A plan for just what was asked for.
   init(_ plan: Plan) {
@@ -32,10 +38,48 @@ final class Recipe: Sendable {
     outputs = []
   }
 
-  fileprivate init(_ plan: Plan, _ sources: [Source], _ outputs: [Output?]) {
-    self.plan = plan
-    self.sources = sources
+  /// A plan for some tensors whose leaves are at known places; nil if none can be made, or they depend on
+  /// anything else. `isBorder`: what is at a known place is not looked behind.
+  init?(_ tensors: [Tensor?], places: TensorMap<Source>, isBorder: Bool) {
+    func source(_ tensor: Tensor) -> Source? {
+      places[tensor] ?? (tensor.constant != nil ? .number(tensor) : nil)
+    }
+    let roots = tensors.compactMap { $0 }.filter { $0.leaf == nil }
+    let request = Request(roots, border: isBorder ? places : nil)
+    guard !request.isPlain, let plan = request.newPlan() else { return nil }
+    sources = plan.inputs.compactMap { source(request.node($0)) }
+    var results = TensorMap<Int>()
+    for (i, node) in request.results.enumerated() { results[request.node(node)] = i }
+    let outputs = tensors.map { tensor -> Output? in
+      guard let tensor else { return nil }
+      return results[tensor].map { .result($0) } ?? source(tensor).map { .source($0) }
+    }
+    guard sources.count == plan.inputs.count,
+      zip(outputs, tensors).allSatisfy({ ($0 == nil) == ($1 == nil) })
+    else { return nil }
     self.outputs = outputs
+    self.plan = plan
+  }
+
+  /// The values of the tensors.
+  func run(_ node: (Int) throws -> Value, given: [Value?]) throws -> [Value?] {
+    func value(_ source: Source) throws -> Value {
+      switch source {
+      case .node(let i): return try node(i)
+      case .number(let number): return try number.evaluated()
+      case .given(let i):
+        guard let value = given[i] else { throw NanogradError(.state, "nothing is given") }
+        return value
+      }
+    }
+    let results = try plan.run(sources.map(value))
+    return try outputs.map { output -> Value? in
+      switch output {
+      case .result(let i): results[i]
+      case .source(let source): try value(source)
+      case nil: nil
+      }
+    }
   }
 }
 
@@ -54,23 +98,57 @@ struct Derivation {
     leaves = request.leafNumbers.map(request.node)
   }
 
-  /// Computes the root, which keeps its value, and what `derive` gives for each leaf: tensors over the
-  /// root's graph and over what stands beside the leaves. It must depend on nothing but the graph's
-  /// structure and what has something beside it, because it is called only where that is new.
-  func values(beside: [Tensor?], _ derive: () throws -> [Tensor?]) throws -> [Value?] {
+  /// Computes the root, which keeps its value, and what `carry` brings from a seed at the root to each leaf,
+  /// added to what stands beside the leaf, if something does. What it brings must depend on nothing but the
+  /// graph's structure, because it is called only where that is new.
+  func values(from seed: Tensor, beside: [Tensor?], _ carry: Carry) throws -> [Value?] {
     // What is beside one leaf and is another of the graph would be two things at once.
-    guard !request.isPlain, beside.allSatisfy({ $0.map { request.number($0) == nil } ?? true })
-    else { return try computed(derive()) }
-    let structure = Structure(request, marks: beside.map { $0 != nil })
-    if let recipe = PlanCache.find(structure) { return try run(recipe, beside) }
+    let isApart = beside.allSatisfy { $0.map { request.number($0) == nil } ?? true }
+    if isApart, !Evaluation.isPlain.load(ordering: .relaxed) {
+      let given = try beside.map { try $0?.evaluated() }
+      if request.isLong {
+        let stretches = Stretches(request, results: [request.count - 1])
+        if let values = try stretches.carriedBack(seed, given, carry) { return kept(values) }
+      } else if let values = try planned(seed, beside, given, carry) {
+        return kept(values)
+      }
+    }
+    let derived = try derived(seed, beside, carry)
+    try evaluate([root] + derived.compactMap { $0 })
+    return try derived.map { try $0?.evaluated() }
+  }
+
+  private func planned(
+    _ seed: Tensor, _ beside: [Tensor?], _ given: [Value?], _ carry: Carry
+  ) throws -> [Value?]? {
+    let structure = Structure(request).marked(beside.map { $0 != nil })
+    if let recipe = PlanCache.find(structure) { return try recipe.run(request.value, given: given) }
     var places = TensorMap<Recipe.Source>()
     for i in 0..<request.count { places[request.node(i)] = .node(i) }
-    for (i, tensor) in beside.enumerated() { if let tensor { places[tensor] = .beside(i) } }
-    let derived = try derive()
-    guard let recipe = recipe(derived, places) else { return try computed(derived) }
-    let values = try run(recipe, beside)
+    for (i, tensor) in beside.enumerated() { if let tensor { places[tensor] = .given(i) } }
+    let tensors = try [root] + derived(seed, beside, carry)
+    guard let recipe = Recipe(tensors, places: places, isBorder: false) else { return nil }
+    let values = try recipe.run(request.value, given: given)
     PlanCache.insert(recipe, structure)
     return values
+  }
+
+  private func derived(
+    _ seed: Tensor, _ beside: [Tensor?], _ carry: Carry
+  ) throws -> [Tensor?] {
+    let shares = try carry((0..<request.count).map(request.node), [(root, seed)], leaves)
+    return try zip(shares, beside).map { share, sum in
+      try share.map { share in try sum.map { try $0 + share } ?? share }
+    }
+  }
+
+  /// Takes the root's value off the list.
+  private func kept(_ values: [Value?]) -> [Value?] {
+    if root.leaf == nil, let value = values.first {
+      root.memo.value = value
+      root.memo.version = request.versions[request.count - 1]
+    }
+    return Array(values.dropFirst())
   }
 
   /// Notes that the root's value still holds after these leaves have changed, once each or not at all, if
@@ -81,109 +159,5 @@ struct Derivation {
     if now == start + UInt64(changes), changed.allSatisfy({ request.number($0) == nil }) {
       root.memo.clock = now
     }
-  }
-
-  /// The same, without a plan of its own.
-  private func computed(_ derived: [Tensor?]) throws -> [Value?] {
-    try evaluate([root] + derived.compactMap { $0 })
-    return try derived.map { try $0?.evaluated() }
-  }
-
-  /// A plan for what was derived; nil if there is none, or it depends on anything but the graph.
-  private func recipe(_ derived: [Tensor?], _ places: TensorMap<Recipe.Source>) -> Recipe? {
-    let tensors: [Tensor?] = [root] + derived
-    let whole = Request(tensors.compactMap { $0 }.filter { $0.leaf == nil })
-    guard !whole.isPlain, let plan = whole.newPlan() else { return nil }
-    func source(_ tensor: Tensor) -> Recipe.Source? {
-      places[tensor] ?? (tensor.constant != nil ? .number(tensor) : nil)
-    }
-    let sources = plan.inputs.compactMap { source(whole.node($0)) }
-    var results = TensorMap<Int>()
-    for (i, node) in whole.results.enumerated() { results[whole.node(node)] = i }
-    var outputs: [Recipe.Output?] = []
-    for tensor in tensors {
-      guard let tensor else {
-        outputs.append(nil)
-        continue
-      }
-      if let i = results[tensor] {
-        outputs.append(.result(i))
-      } else {
-        guard let source = source(tensor) else { return nil }
-        outputs.append(.source(source))
-      }
-    }
-    return sources.count == plan.inputs.count ? Recipe(plan, sources, outputs) : nil
-  }
-
-  private func run(_ recipe: Recipe, _ beside: [Tensor?]) throws -> [Value?] {
-    func value(_ source: Recipe.Source) throws -> Value {
-      switch source {
-      case .node(let i): try request.value(i)
-      case .beside(let i): try beside[i]?.evaluated() ?? leaves[i].zeroed()
-      case .number(let number): try number.evaluated()
-      }
-    }
-    let results = try recipe.plan.run(recipe.sources.map(value))
-    let values = try recipe.outputs.map { output -> Value? in
-      switch output {
-      case .result(let i): results[i]
-      case .source(let source): try value(source)
-      case nil: nil
-      }
-    }
-    if root.leaf == nil, let value = values.first {
-      root.memo.value = value
-      root.memo.version = request.versions[request.count - 1]
-    }
-    return Array(values.dropFirst())
-  }
-}
-
-/// A graph that is run many times over, whatever its leaves hold, and whose values may go to leaves of it.
-final class Program {
-  private let roots: [Tensor]
-  private let inputs: [Tensor]
-  /// The number of each root among the plan's results.
-  private let results: [Int]
-  /// For each result, the leaf that it can be written to in place.
-  private var targets: [Leaf?]
-  private let plan: Plan?
-
-  /// Plans for tensors that are no leaves, and the leaves that are to have their values, if any.
-  init(_ roots: [Tensor], for leaves: [Leaf?]) {
-    self.roots = roots
-    let request = Request(roots)
-    plan = request.isPlain ? nil : request.newPlan()
-    inputs = plan?.inputs.map(request.node) ?? []
-    var places = TensorMap<Int>()
-    for (i, node) in request.results.enumerated() { places[request.node(node)] = i }
-    results = roots.compactMap { places[$0] }
-    targets = request.results.map { _ in nil }
-    for (result, leaf) in zip(results, leaves) {
-      guard let plan, let leaf, let input = inputs.firstIndex(where: { $0.leaf === leaf }),
-        plan.canReplace(input: input, byResult: result)
-      else { continue }
-      targets[result] = leaf
-    }
-  }
-
-  /// The values of the roots, which do not keep them. What replaces a leaf's value may be in its memory
-  /// already; on failure nothing is.
-  func run() throws -> [Value] {
-    guard let plan, results.count == roots.count else { return try computed() }
-    // A leaf's memory is overwritten only if nobody else has it.
-    let memory = targets.map { leaf -> Value? in
-      guard let leaf, leaf.value != nil, isKnownUniquelyReferenced(&leaf.value) else { return nil }
-      return leaf.value
-    }
-    let values = try plan.run(inputs.map { try $0.evaluated() }, into: memory)
-    return results.map { values[$0] }
-  }
-
-  private func computed() throws -> [Value] {
-    defer { for root in roots { root.memo = Memo() } }
-    try evaluate(roots)
-    return try roots.map { try $0.evaluated() }
   }
 }

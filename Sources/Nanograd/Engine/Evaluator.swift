@@ -10,7 +10,7 @@ public func evaluate(_ tensors: [Tensor]) throws {
   guard !roots.isEmpty else { return }
   let request = Request(roots)
   if !request.results.isEmpty {
-    let values = try request.plan.map { try $0.run($0.inputs.map(request.value)) } ?? request.computed()
+    let values = try request.run()
     for (i, value) in zip(request.results, values) {
       request.node(i).memo.value = value
       request.node(i).memo.version = request.versions[i]
@@ -20,6 +20,15 @@ public func evaluate(_ tensors: [Tensor]) throws {
 }
 
 extension Request {
+  /// Computes the results: by a plan, in stretches, or one node at a time.
+  fileprivate func run() throws -> [Value] {
+    if let plan { return try plan.run(plan.inputs.map(value)) }
+    if isLong, !Evaluation.isPlain.load(ordering: .relaxed) {
+      if let values = try Stretches(self, results: results).computed() { return values }
+    }
+    return try computed()
+  }
+
   /// The plain evaluator: one node at a time, no fusion. Short enough to trust by reading.
   func computed() throws -> [Value] {
     var values = [Value?](repeating: nil, count: count)

@@ -12,18 +12,20 @@ enum Evaluation {
 }
 
 extension Request {
-  /// A graph of more nodes than this is run one node at a time: a plan for it would take long to make.
+  /// A graph of more nodes than this is run in stretches: a plan for it would take long to make.
   private static var mostNodes: Int { 20_000 }
+  /// What is derived from a graph has several times its nodes.
+  var isLong: Bool { count > (isWhole ? Request.mostNodes / 4 : Request.mostNodes) }
 
-  /// Whether the plain evaluator is to run this.
-  var isPlain: Bool {
-    Evaluation.isPlain.load(ordering: .relaxed) || count > Request.mostNodes
+  /// Whether there is to be no plan.
+  var isPlain: Bool { Evaluation.isPlain.load(ordering: .relaxed) || isLong }
+
+  /// The plan for this structure, from the cache or new; nil if there is to be none.
+  var plan: Plan? {
+    isPlain ? nil : plan(for: Structure(self))
   }
 
-  /// The plan for this structure, from the cache or new; nil if the plain evaluator is to run.
-  var plan: Plan? {
-    guard !isPlain else { return nil }
-    let structure = Structure(self)
+  func plan(for structure: Structure) -> Plan? {
     if let recipe = PlanCache.find(structure) { return recipe.plan }
     guard let plan = newPlan() else { return nil }
     PlanCache.insert(Recipe(plan), structure)
@@ -39,9 +41,9 @@ extension Request {
   }
 
   /// Everything about the graph that a plan depends on.
-  fileprivate func structure(_ marks: [Bool]) -> [UInt64] {
+  fileprivate func structure() -> [UInt64] {
     var key: [UInt64] = []
-    key.reserveCapacity(count * 6 + results.count + marks.count)
+    key.reserveCapacity(count * 6 + results.count)
     for i in 0..<count {
       append(node: i, to: &key)
       for operand in operands(i) { key.append(UInt64(operand)) }
@@ -49,7 +51,6 @@ extension Request {
     for result in results { key.append(UInt64(result)) }
     // What is derived from a graph is not the graph.
     if isWhole { key.append(.max) }
-    for mark in marks { key.append(mark ? 1 : 0) }
     return key
   }
 
@@ -103,10 +104,11 @@ extension Request {
 struct Structure: Hashable, Sendable {
   private let words: [UInt64]
   private let digest: UInt64
+  /// What else is to be told apart.
+  private var marks: [Bool] = []
 
-  /// The structure of a request, and of whatever else is to be told apart.
-  init(_ request: Request, marks: [Bool] = []) {
-    words = request.structure(marks)
+  init(_ request: Request) {
+    words = request.structure()
     var digest: UInt64 = 0xCBF2_9CE4_8422_2325
     for word in words {
       digest = (digest ^ word) &* 0x9E37_79B9_7F4A_7C15
@@ -115,13 +117,22 @@ struct Structure: Hashable, Sendable {
     self.digest = digest
   }
 
-  func hash(into hasher: inout Hasher) { hasher.combine(digest) }
+  func marked(_ marks: [Bool]) -> Structure {
+    var result = self
+    result.marks = marks
+    return result
+  }
+
+  func hash(into hasher: inout Hasher) {
+    hasher.combine(digest)
+    hasher.combine(marks.count)
+  }
 }
 
 /// The plans used last.
 struct PlanCache: ~Copyable {
   private static let shared = Mutex(PlanCache())
-  private static let capacity = 64
+  private static let capacity = 256
   /// The most memory that cached plans keep for their intermediates, the newest plan's aside.
   private static let memory = 256 << 20
 

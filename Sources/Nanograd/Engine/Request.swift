@@ -20,6 +20,7 @@ struct Request {
   /// Whether nodes that have a value keep what they were computed from: what is derived from a graph
   /// depends on all of it.
   let isWhole: Bool
+  private let border: TensorMap<Recipe.Source>?
 
   /// The numbers of a node's operands; none for an input.
   func operands(_ i: Int) -> ArraySlice<Int32> {
@@ -29,9 +30,12 @@ struct Request {
   var count: Int { list.count }
   func node(_ i: Int) -> Tensor { list[i].takeUnretainedValue() }
 
-  init(_ roots: [Tensor], isWhole: Bool = false) {
+  /// What the roots depend on, as far as the border, if there is one: tensors that bring their values, as
+  /// others then do not.
+  init(_ roots: [Tensor], isWhole: Bool = false, border: TensorMap<Recipe.Source>? = nil) {
     self.roots = roots
     self.isWhole = isWhole
+    self.border = border
     let capacity = 64
     list.reserveCapacity(capacity)
     firstOperand.reserveCapacity(capacity)
@@ -69,7 +73,7 @@ struct Request {
           let unmanaged = tensor.operands.unmanaged(next)
           unmanaged._withUnsafeGuaranteedRef { operand in
             guard number(operand) == nil else { return }
-            if operand.operands.count == 0 {
+            if operand.operands.count == 0 || border?[operand] != nil {
               append(operand)
             } else {
               path.append((unmanaged, 0))
@@ -91,7 +95,8 @@ struct Request {
 
   private mutating func append(_ tensor: Tensor) {
     var version = tensor.leaf?.version ?? 0
-    for i in 0..<tensor.operands.count {
+    let isBorder = border?[tensor] != nil
+    for i in 0..<(isBorder ? 0 : tensor.operands.count) {
       let operand =
         tensor.operands.unmanaged(i)._withUnsafeGuaranteedRef { number($0) } ?? 0
       version = Swift.max(version, versions[Int(operand)])
@@ -107,9 +112,49 @@ struct Request {
     versions.append(version)
     // A node's version is the youngest change below it; a value of that version still holds.
     isInput.append(
-      tensor.leaf != nil || tensor.isAnyNumber
-        || (tensor.memo.value != nil && tensor.memo.version == version))
+      tensor.leaf != nil || tensor.isAnyNumber || isBorder
+        || (border == nil && tensor.memo.value != nil && tensor.memo.version == version))
   }
+
+  /// A stretch of another request. What it takes from before is input here, and so is no value that an
+  /// operator inside happens to have. `origin` has the number of each of its nodes in the other.
+  init(_ stretch: Range<Int>, of all: Request, results: [Int], origin: inout [Int]) {
+    roots = all.roots
+    isWhole = true
+    border = nil
+    var inside = [Int32](repeating: 0, count: stretch.count)
+    var outside: [Int: Int32] = [:]
+    origin = []
+    for i in stretch where all.isComputed(i) {
+      for operand in all.operands(i).map({ Int($0) }) {
+        if stretch.contains(operand), all.isComputed(operand) {
+          operandNumbers.append(inside[operand - stretch.lowerBound])
+          continue
+        }
+        if outside[operand] == nil {
+          // It has no operands: those so far are of the node that is listed next.
+          outside[operand] = Int32(list.count)
+          origin.append(operand)
+          list.append(all.list[operand])
+          versions.append(all.versions[operand])
+          isInput.append(true)
+          firstOperand.append(firstOperand[list.count - 1])
+        }
+        operandNumbers.append(outside[operand] ?? 0)
+      }
+      inside[i - stretch.lowerBound] = Int32(list.count)
+      origin.append(i)
+      list.append(all.list[i])
+      versions.append(all.versions[i])
+      isInput.append(false)
+      firstOperand.append(Int32(operandNumbers.count))
+    }
+    self.results = results.map { Int(inside[$0 - stretch.lowerBound]) }
+  }
+
+  /// Whether a node has to be computed in a stretch: neither leaf nor number, nor known beforehand and
+  /// therefore without operands here.
+  func isComputed(_ i: Int) -> Bool { !isInput[i] || !operands(i).isEmpty }
 
   /// Leaves out what is only behind nodes that have a value.
   private mutating func keepNeeded() {

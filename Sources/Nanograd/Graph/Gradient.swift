@@ -14,6 +14,12 @@ public struct Back: Visitor {
   /// A trace to Parameters that starts with ones at the first tensor visited.
   public init() { paths = nil }
 
+  /// A trace to Parameters that starts with a gradient for each of some tensors.
+  init(from seeds: [(of: Tensor, is: Tensor)]) {
+    for seed in seeds { gradients[seed.of] = seed.is }
+    paths = nil
+  }
+
   init(from root: Tensor, seed: Tensor?, paths: TensorMap<Bool>? = nil) throws {
     if let seed {
       try require(

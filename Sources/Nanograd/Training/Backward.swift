@@ -16,13 +16,11 @@ extension Tensor {
     let derivation = Derivation(from: self)
     let leaves = derivation.leaves
     let sums = leaves.map { $0.leaf?.hasGradient == true ? $0.grad : nil }
-    let totals = try derivation.values(beside: sums) {
-      var back = Back()
-      try trace(self, &back)
-      return try zip(leaves, sums).map { leaf, sum in
-        guard leaf.isParameter, let share = back.gradient(of: leaf) else { return nil }
-        return try sum.map { try $0 + share } ?? share
-      }
+    let totals = try derivation.values(from: full(1, like: self), beside: sums) {
+      nodes, seeds, targets in
+      var back = Back(from: seeds)
+      for node in nodes.reversed() { try back.visit(node) }
+      return targets.map { $0.isParameter || $0.leaf == nil ? back.gradient(of: $0) : nil }
     }
     for (leaf, total) in zip(leaves, totals) {
       guard let total else { continue }

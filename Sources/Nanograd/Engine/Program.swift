@@ -1,0 +1,49 @@
+//  A graph that stays: planned once, run at every step.
+
+/// A graph that is run many times over, whatever its leaves hold, and whose values may go to leaves of it.
+final class Program {
+  private let roots: [Tensor]
+  private let inputs: [Tensor]
+  /// The number of each root among the plan's results.
+  private let results: [Int]
+  /// For each result, the leaf that it can be written to in place.
+  private var targets: [Leaf?]
+  private let plan: Plan?
+
+  /// Plans for tensors that are no leaves, and the leaves that are to have their values, if any.
+  init(_ roots: [Tensor], for leaves: [Leaf?]) {
+    self.roots = roots
+    let request = Request(roots)
+    plan = request.isPlain ? nil : request.newPlan()
+    inputs = plan?.inputs.map(request.node) ?? []
+    var places = TensorMap<Int>()
+    for (i, node) in request.results.enumerated() { places[request.node(node)] = i }
+    results = roots.compactMap { places[$0] }
+    targets = request.results.map { _ in nil }
+    for (result, leaf) in zip(results, leaves) {
+      guard let plan, let leaf, let input = inputs.firstIndex(where: { $0.leaf === leaf }),
+        plan.canReplace(input: input, byResult: result)
+      else { continue }
+      targets[result] = leaf
+    }
+  }
+
+  /// The values of the roots, which do not keep them. What replaces a leaf's value may be in its memory
+  /// already; on failure nothing is.
+  func run() throws -> [Value] {
+    guard let plan, results.count == roots.count else { return try computed() }
+    // A leaf's memory is overwritten only if nobody else has it.
+    let memory = targets.map { leaf -> Value? in
+      guard let leaf, leaf.value != nil, isKnownUniquelyReferenced(&leaf.value) else { return nil }
+      return leaf.value
+    }
+    let values = try plan.run(inputs.map { try $0.evaluated() }, into: memory)
+    return results.map { values[$0] }
+  }
+
+  private func computed() throws -> [Value] {
+    defer { for root in roots { root.memo = Memo() } }
+    try evaluate(roots)
+    return try roots.map { try $0.evaluated() }
+  }
+}
