@@ -4,10 +4,8 @@
 
 /// The stretches of a request, in order.
 struct Stretches {
-  private static let length = 4096
-
   private struct Part {
-    let nodes: Range<Int>
+    let number: Int32
     let request: Request
     /// The number of each of its nodes in the whole.
     let origin: [Int]
@@ -20,12 +18,12 @@ struct Stretches {
   /// The last part that reads each node.
   private var lastReader: [Int32]
 
-  init(_ request: Request, results: [Int]) {
+  init(_ request: Request, results: [Int], length: Int = 4096) {
     self.request = request
     self.results = results
     lastReader = Array(repeating: -1, count: request.count)
-    let cuts = stride(from: 0, to: request.count, by: Stretches.length).map {
-      $0..<Swift.min($0 + Stretches.length, request.count)
+    let cuts = stride(from: 0, to: request.count, by: length).map {
+      $0..<Swift.min($0 + length, request.count)
     }
     for (p, nodes) in cuts.enumerated() {
       for i in nodes { for operand in request.operands(i) { lastReader[Int(operand)] = Int32(p) } }
@@ -37,7 +35,7 @@ struct Stretches {
       let part = Request(nodes, of: request, results: outputs, origin: &origin)
       guard !part.results.isEmpty else { continue }
       parts.append(
-        Part(nodes: nodes, request: part, origin: origin, structure: Structure(part)))
+        Part(number: Int32(p), request: part, origin: origin, structure: Structure(part)))
     }
   }
 
@@ -55,8 +53,7 @@ struct Stretches {
       let computed = try plan.run(plan.inputs.map { try value(part.origin[$0], values) })
       for (i, value) in zip(part.request.results, computed) { values[part.origin[i]] = value }
       guard !keepsAll else { continue }
-      let p = Int32(part.nodes.lowerBound / Stretches.length)
-      for i in part.origin where lastReader[i] <= p { values[i] = nil }
+      for i in part.origin where lastReader[i] <= part.number { values[i] = nil }
     }
     return values
   }

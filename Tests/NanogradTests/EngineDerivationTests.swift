@@ -1,0 +1,140 @@
+//  Gradients that are derived once for a structure, and graphs that are run in stretches, against the
+//  plain evaluator.
+
+import XCTest
+
+@testable import Nanograd
+
+final class EngineDerivationTests: EngineTestCase {
+  private func isPlain<T>(_ body: () throws -> T) rethrows -> T {
+    Evaluation.isPlain.store(true, ordering: .relaxed)
+    defer { Evaluation.isPlain.store(false, ordering: .relaxed) }
+    return try body()
+  }
+
+  /// A scalar among the roots of a random graph that leads to a Parameter, and the Parameters.
+  private func loss(_ graph: RandomGraph) -> (loss: Tensor, parameters: [Tensor])? {
+    graph.roots.first { $0.size == 1 && $0.leaf == nil && $0.leadsToParameter }
+      .map { ($0, graph.leaves.filter(\.isParameter)) }
+  }
+
+  /// What the Parameters have accumulated.
+  private func accumulated(_ parameters: [Tensor]) throws -> [Evaluated] {
+    try parameters.compactMap { parameter in
+      guard let grad = parameter.grad, parameter.leaf?.hasGradient == true else { return nil }
+      return Evaluated(root: grad, value: try grad.evaluated())
+    }
+  }
+
+  private func carry(
+    _ nodes: [Tensor], _ seeds: [(of: Tensor, is: Tensor)], _ targets: [Tensor]
+  ) throws -> [Tensor?] {
+    var back = Back(from: seeds)
+    for node in nodes.reversed() { try back.visit(node) }
+    return targets.map { $0.isParameter || $0.leaf == nil ? back.gradient(of: $0) : nil }
+  }
+
+  func testGradientsOfRandomGraphs() throws {
+    var compared = 0
+    for seed in UInt64(1)...1_200 {
+      let graph = try RandomGraph(seed: seed)
+      let tolerance = graph.isSingle ? 1e-4 : 1e-11
+      guard let (loss, parameters) = loss(graph) else { continue }
+      try graph.write(seed: seed)
+      try isPlain { try loss.backward() }
+      let once = try accumulated(parameters)
+      try isPlain { try loss.backward() }
+      let twice = try accumulated(parameters)
+      compared += once.count
+
+      // The first of its structure, then with something accumulated, then both again on a graph that was
+      // built anew, of which only the loss's structure is looked at.
+      for round in 0..<2 {
+        let again = try RandomGraph(seed: seed)
+        guard let (loss, parameters) = self.loss(again) else { return XCTFail("another graph") }
+        try again.write(seed: seed)
+        if round == 1 { try evaluate(Array(again.roots.prefix(2))) }
+        for (want, name) in [(once, "once"), (twice, "twice")] {
+          try loss.backward()
+          let text = difference(try accumulated(parameters), want, tolerance: tolerance)
+          XCTAssertNil(text, "seed \(seed), round \(round), \(name)")
+        }
+      }
+
+      let stretched = try RandomGraph(seed: seed)
+      guard let (root, targets) = self.loss(stretched) else { return XCTFail("another graph") }
+      try stretched.write(seed: seed)
+      let request = Request([root], isWhole: true)
+      let leaves = request.leafNumbers.map(request.node)
+      let stretches = Stretches(request, results: [request.count - 1], length: 1 + Int(seed % 9))
+      let ones = try full(1, like: root)
+      guard
+        let values = try stretches.carriedBack(ones, leaves.map { _ in nil }, carry)
+      else { return XCTFail("seed \(seed): no plan") }
+      var shares = TensorMap<Value>()
+      for (leaf, value) in zip(leaves, values.dropFirst()) { if let value { shares[leaf] = value } }
+      let got = targets.compactMap { t in shares[t].map { Evaluated(root: t, value: $0) } }
+      let text = difference(got, once, tolerance: tolerance)
+      XCTAssertNil(text, "seed \(seed), in stretches")
+    }
+    XCTAssertGreaterThan(compared, 500)
+  }
+
+  func testStretchesOfRandomGraphs() throws {
+    for seed in UInt64(1)...800 {
+      let graph = try RandomGraph(seed: seed)
+      try graph.write(seed: seed)
+      let want = try plain(graph.roots)
+      let request = Request(graph.roots.filter { $0.leaf == nil })
+      let stretches = Stretches(request, results: request.results, length: 1 + Int(seed % 13))
+      guard let values = try stretches.computed() else { return XCTFail("no plan") }
+      let got = zip(request.results, values).map { Evaluated(root: request.node($0), value: $1) }
+      let text = difference(got, want, tolerance: graph.isSingle ? 1e-4 : 1e-12)
+      XCTAssertNil(text, "seed \(seed)")
+    }
+  }
+
+  /// Numbers that a gradient is made with may change although the structure does not.
+  func testNumbersAreNotPartOfTheGradient() throws {
+    for exponent in [3.0, 2.0, 2.5, 1.0, 0.0, 3.0, -2.0] {
+      for factor in [0.5, 2.0, 1.0] {
+        let x = try Tensor.leaf([2.0, 3.0], isParameter: true)
+        try sum(factor * power(x, exponent)).backward()
+        try assertEqual(
+          x.grad!, [2.0, 3.0].map { factor * exponent * pow($0, exponent - 1) }, tolerance: 1e-14)
+      }
+    }
+  }
+
+  /// A gradient that is an operand of the loss whose gradient is taken.
+  func testAGradientAmongTheOperands() throws {
+    func check(_ other: (Tensor) -> Tensor) throws {
+      let w = try Tensor.leaf([2.0], isParameter: true)
+      try sum(3 * w).backward()
+      let loss = try sum(w * other(w))
+      let before = try loss.item()
+      let slope = try other(w).dense()[0]
+      try loss.backward()
+      XCTAssertEqual(before, 2 * slope)
+      try assertEqual(w.grad!, [3 + slope])
+      XCTAssertEqual(try loss.item(), try 2 * other(w).dense()[0])
+    }
+    let v = try Tensor.leaf([5.0])
+    for _ in 0..<2 {
+      try check { $0.grad! }
+      try check { _ in v }
+    }
+  }
+
+  /// A loss that is asked for after `backward` is not computed again, unless it has to be.
+  func testTheLossKeepsItsValue() throws {
+    let w = try Tensor.leaf([2.0, 1.0], isParameter: true)
+    let loss = try sum(w * w)
+    try loss.backward()
+    let value = loss.memo.value
+    XCTAssertEqual(try loss.item(), 5)
+    XCTAssertTrue(loss.memo.value === value)
+    try w.write([3.0, 1.0])
+    XCTAssertEqual(try loss.item(), 10)
+  }
+}
