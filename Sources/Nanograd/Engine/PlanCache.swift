@@ -61,7 +61,8 @@ extension Request {
     let kind = isInput && !isWhole ? Operator.variable : node.op
     key.append(
       UInt64(kind.rawValue) | UInt64(node.dtype.rawValue) << 8 | UInt64(node.rank) << 16
-        | UInt64(operands(i).count) << 24 | (isInput ? 1 << 63 : 0))
+        | UInt64(operands(i).count) << 24 | (isInput ? 1 << 63 : 0)
+        | (isWhole && node.leadsToParameter ? 1 << 62 : 0))
     for axis in 0..<node.rank { key.append(UInt64(node.shape[axis])) }
     guard !isInput || isWhole else { return }
     // An exponent decides which derivative a power has.
