@@ -108,7 +108,9 @@ extension Lowering {
         for j in contraction.blocks[i].products.indices {
           let product = contraction.blocks[i].products[j]
           let factor = contraction.factor(product)
-          guard contraction.columns >= 16, uses[factor, default: 0] > 1 else { continue }
+          guard contraction.columns >= 16,
+            uses[factor, default: 0] > 1 || contraction.isWorthPacking(product)
+          else { continue }
           if packs[factor] == nil {
             let width = (contraction.columns + 15) & ~15
             let target = try buffer(.step, Shape([product.depth * width]), contraction.dtype)
@@ -159,6 +161,13 @@ private struct Factor: Hashable {
 }
 
 extension Contraction {
+  /// Whether a B that is used once is better packed for all rows, and by all threads, than by each thread
+  /// for its own. Deep ones are left to the kernel that cuts the depth too.
+  fileprivate func isWorthPacking(_ product: Product) -> Bool {
+    guard product.depth <= 512, columns >= 32 else { return false }
+    return rows >= (product.b.strides[1] == 1 ? 64 : 16)
+  }
+
   fileprivate func factor(_ product: Product) -> Factor {
     Factor(view: product.b, depth: product.depth, columns: columns)
   }

@@ -17,7 +17,7 @@ final class Plan: @unchecked Sendable {
     /// The number of blocks for some threads, and the rows of each.
     func blocks(_ threads: Int) -> (count: Int, rows: Int) {
       // Below this a second thread costs more than it brings.
-      guard threads > 1, cost > 20_000, rows > grain else { return (1, rows) }
+      guard threads > 1, cost > 12_000, rows > grain else { return (1, rows) }
       let wish = isDivisible ? 4 * threads : threads
       let size = ((rows + wish - 1) / wish + grain - 1) / grain * grain
       return ((rows + size - 1) / size, size)
@@ -205,7 +205,7 @@ final class Plan: @unchecked Sendable {
       let scratch = context.scratch.pointer + thread * self.scratchSize
       for loop in run.loops { loop.run(rows, context, scratch) }
     }
-    if cost < 20_000 {
+    if cost < 12_000 {
       for task in 0..<tasks { work(task, 0) }
     } else {
       Workers.run(tasks, threads: context.threads, work)
