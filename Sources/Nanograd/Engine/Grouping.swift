@@ -165,7 +165,7 @@ extension Contraction {
   /// for its own. Deep ones are left to the kernel that cuts the depth too.
   fileprivate func isWorthPacking(_ product: Product) -> Bool {
     guard product.depth <= 512, columns >= 32 else { return false }
-    return rows >= (product.b.strides[1] == 1 ? 64 : 16)
+    return rows >= (product.b.strides[1] == 1 ? 192 : 16)
   }
 
   fileprivate func factor(_ product: Product) -> Factor {
