@@ -21,4 +21,8 @@ target_link_options(nanograd PRIVATE
   "SHELL:-Xlinker -z -Xlinker defs"
   # Threads of the host keep pointers into the library, to what is done when they end: it stays.
   "SHELL:-Xlinker -z -Xlinker nodelete"
+  # Bound when it is loaded, so that the table of addresses is read-only from then on.
+  "SHELL:-Xlinker -z -Xlinker relro -Xlinker -z -Xlinker now"
+  # Which object each function was taken from, for scripts/check-library.sh.
+  "SHELL:-Xlinker -Map=${CMAKE_CURRENT_BINARY_DIR}/nanograd.link"
   "$<$<CONFIG:Release,MinSizeRel>:SHELL:-Xlinker -s>")
