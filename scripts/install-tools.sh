@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Usage: scripts/install-tools.sh [--no-tests]
+# Usage: scripts/install-tools.sh [--no-tests] [--docs] [--packages]
 # Installs what building nanograd needs and this machine lacks, with apt-get: CMake, Ninja, a C and
-# C++ compiler, zlib, pkg-config, and cmocka for the tests (not with --no-tests). Swift itself is not
-# in Debian or Ubuntu: if it is missing, says where to get it.
+# C++ compiler, zlib, pkg-config; for the tests (not with --no-tests) cmocka, libabigail and mandoc; with
+# --docs Doxygen; with --packages what makes and checks Debian packages. Swift itself is not in Debian
+# or Ubuntu: if it is missing, says where to get it.
 
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
@@ -21,7 +22,20 @@ else
   has_header() { [[ -e "/usr/include/$1" ]]; }
 fi
 has_header zlib.h || missing+=(zlib1g-dev)
-[[ "${1:-}" == "--no-tests" ]] || has_header cmocka.h || missing+=(libcmocka-dev)
+if [[ " $* " != *" --no-tests "* ]]; then
+  has_header cmocka.h || missing+=(libcmocka-dev)
+  needs abidw abigail-tools
+  needs mandoc mandoc
+fi
+if [[ " $* " == *" --docs "* ]]; then
+  needs doxygen doxygen
+fi
+if [[ " $* " == *" --packages "* ]]; then
+  needs dpkg-shlibdeps dpkg-dev
+  needs file file # cpack asks it which files are libraries
+  needs git git
+  needs lintian lintian
+fi
 
 if ((${#missing[@]})); then
   as_root=()
