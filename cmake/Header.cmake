@@ -25,6 +25,7 @@ list(SORT _functions)
 if(NOT _functions)
   message(FATAL_ERROR "${NANOGRAD_HEADER} declares no function")
 endif()
+set(NANOGRAD_FUNCTIONS ${_functions})
 
 list(JOIN _functions ";\n    " _functions)
 file(CONFIGURE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/nanograd.map @ONLY CONTENT
