@@ -278,6 +278,28 @@ static void test_errors_and_scopes_belong_to_the_thread(void **state) {
   assert_int_equal(ng_live_handles(), before - 1);
 }
 
+static void *leave_scopes_open(void *made) {
+  ng_tensor **outer_and_inner = made;
+  ng_scope_begin();
+  outer_and_inner[0] = number(1);
+  ng_scope_begin();
+  outer_and_inner[1] = ng_add(outer_and_inner[0], number(2));
+  return NULL;
+}
+
+static void test_scopes_end_with_their_thread(void **state) {
+  (void)state;
+  int64_t before = ng_live_handles();
+  ng_tensor *made[2] = {NULL, NULL};
+  in_thread(leave_scopes_open, made);
+  assert_non_null(made[0]);
+  assert_non_null(made[1]);
+  assert_int_equal(ng_live_handles(), before);
+  assert_int_equal(ng_rank(made[0]), NG_ERROR_HANDLE);
+  assert_int_equal(ng_rank(made[1]), NG_ERROR_HANDLE);
+  expect_error(NG_ERROR_HANDLE, "ng_rank");
+}
+
 struct training {
   uint64_t seed;
   double loss;
@@ -374,6 +396,7 @@ int main(void) {
       TEST(test_live_bytes),
       TEST(test_release_from_another_thread),
       TEST(test_errors_and_scopes_belong_to_the_thread),
+      TEST(test_scopes_end_with_their_thread),
       TEST(test_each_handle_is_released_once),
       TEST(test_graphs_on_threads_at_once),
   };

@@ -20,6 +20,10 @@
  *       return ng_release(w);
  *     }
  *
+ * prints
+ *
+ *     loss 14, gradient 2 4 6
+ *
  * This header is the whole interface and its manual. Link with `-lnanograd`. Nothing has to be
  * initialised, and no call exits, aborts, prints or traps.
  *
@@ -27,20 +31,24 @@
  * are computed when they are asked for: by `ng_eval`, `ng_read`, `ng_item`, `ng_backward`, or an
  * optimizer. A value follows its leaves: after `ng_write` or an optimizer's step the same tensor
  * gives the new value. A graph built once and run many times and a graph rebuilt at every step are
- * equally good.
+ * equally good. What was asked for is kept until a leaf below it changes; what was only needed on the
+ * way there is not. An index out of range, or memory that cannot be had, is reported by the call that
+ * asks for the value.
  *
  * **Handles and scopes.** An `ng_tensor *` is a handle, not an address: never dereference it. It
  * lives until `ng_release`, or until the scope in which it was made ends. Between `ng_scope_begin`
  * and `ng_scope_end`, temporaries of nested expressions are thus free. With no scope open, the
  * caller owns every handle a function returns. The graph holds its own references: releasing a
  * handle never invalidates a tensor that was built from it. A stale, foreign or doubly released
- * handle is an error like any other (`NG_ERROR_HANDLE`), never undefined behaviour.
+ * handle is an error like any other (`NG_ERROR_HANDLE`), never undefined behaviour. Scopes that are
+ * open when their thread ends, end with it.
  *
  * **Errors.** A function that returns a handle returns NULL on failure; one that returns `ng_status`
  * returns 0 or a negative `NG_ERROR_…`; others say what they return. Code and message of the
  * thread's last failure are kept for `ng_error` and `ng_error_message`. A NULL handle among the
  * arguments makes a call fail quietly: an error that is already recorded stays, so that a whole
- * expression can be checked once, at its end. A failed call changes nothing else.
+ * expression can be checked once, at its end; if none is, it is `NG_ERROR_NULL`. Calls that succeed
+ * leave the record as it is. A failed call changes nothing else.
  *
  * **Shapes** are arrays of `rank` dimensions, each at least 0; the rank is 0 (a scalar; the array may
  * be NULL) to `NG_MAX_RANK`. Data is dense and row-major (the last axis varies fastest). An axis may
@@ -56,6 +64,11 @@
  * the random generator belong to the thread. Unless a function says otherwise, that is its rule.
  *
  * **Determinism.** The same calls give the same bits, for any number of threads, from run to run.
+ * Another instruction set (`ng_isa`) or another version of the library may round differently.
+ *
+ * **Versions.** As long as the major version stays the same, functions and constants are only added: a
+ * program that was built against one version runs with every later one. `ng_version_number` tells
+ * which library it runs with, and abi.md in the documentation what exactly is kept.
  */
 #ifndef NANOGRAD_H
 #define NANOGRAD_H
@@ -76,8 +89,8 @@ extern "C" {
 
 /** The version of this header. Compare with `ng_version_number()` of the library at run time. */
 #define NG_VERSION_MAJOR 0
-#define NG_VERSION_MINOR 1
-#define NG_VERSION_PATCH 0
+#define NG_VERSION_MINOR 1 /**< See `NG_VERSION_MAJOR`. */
+#define NG_VERSION_PATCH 0 /**< See `NG_VERSION_MAJOR`. */
 /** major · 10,000 + minor · 100 + patch. */
 #define NG_VERSION_NUMBER (NG_VERSION_MAJOR * 10000 + NG_VERSION_MINOR * 100 + NG_VERSION_PATCH)
 

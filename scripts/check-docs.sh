@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Usage: scripts/check-docs.sh [BUILD-FOLDER]
-# Runs what the documentation shows, against a build (build/): README.md, CONTRIBUTING.md, docs/*.md and
-# the example that opens nanograd.h. A mark in the line before a block says what the block is:
+# Runs what the documentation shows, against a build (build/): README.md, CONTRIBUTING.md, docs/*.md,
+# nanograd.h and its manual page. A mark in the line before a block says what the block is:
 #
 #   <!-- run -->          shell commands, to be run in the project's root
 #   <!-- program -->      a whole program in C or Swift
@@ -11,7 +11,8 @@
 #
 # A block of `text` after one that was run is what it has to print. On a page with any mark, each
 # block of C, Swift, CMake or shell needs one. Functions and links of ours that a page names must
-# exist. Commands run in a folder of links to the project, so that nothing of it is changed; it stays
+# exist. In the header and the manual page, a block that has a `main` is a program, and the block after
+# it what it has to print. Commands run in a folder of links to the project, so that nothing of it is changed; it stays
 # in BUILD-FOLDER/docs for the next time, because building the Swift package anew takes a minute or more.
 
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -26,7 +27,9 @@ for entry in "$root"/*; do
 done
 ln -s "$build" "$clone/build"
 warnings=(-Wall -Wextra -Wpedantic -Wno-overlength-strings -Werror)
-declared=" $(grep -oE '\bng_[a-z0-9_]+' include/nanograd.h | sort -u | tr '\n' ' ')"
+# Comments may name only what there is.
+declared=" $(cc -E -P -fpreprocessed -dD include/nanograd.h 2>/dev/null | grep -oE '\b(ng|NG)_[A-Za-z0-9_]+' |
+  sort -u | tr '\n' ' ')"
 output=$build/docs/output
 failed=0 checked=0
 
@@ -113,6 +116,13 @@ block() { # LINE LANGUAGE MARK TEXT
   esac
 }
 
+check_names() {
+  local number name
+  while IFS=: read -r number name; do
+    [[ $declared == *" $name "* ]] || fail "$number" "nanograd.h has no $name"
+  done < <(grep -noP '(?<![\w/])(ng_[a-z0-9_]*[a-z0-9]|NG_[A-Z0-9_]*[A-Z0-9])(?![\w*…])' "$page")
+}
+
 check_page() {
   local number=0 line mark="" last="" language="" begin=0 text="" inside=0 name link marked=0
   ! grep -qE '^<!-- (run|program|from:|file:)' "$page" || marked=1
@@ -141,9 +151,7 @@ check_page() {
   done <"$page"
   ((!inside)) || fail "$begin" "this block has no end"
 
-  while IFS=: read -r number name; do
-    [[ $declared == *" $name "* ]] || fail "$number" "nanograd.h has no $name"
-  done < <(grep -noP '(?<![\w/])ng_[a-z0-9_]*[a-z0-9](?![\w*…])' "$page")
+  check_names
   while IFS=: read -r number link; do
     link=${link#](} link=${link%)} link=${link%%#*}
     [[ -z $link || $link == http* || -e $(dirname "$page")/$link ]] || fail "$number" "there is no $link"
@@ -154,14 +162,28 @@ for page in README.md CONTRIBUTING.md CHANGELOG.md docs/*.md; do
   check_page
 done
 
-# The header's own example: a loss of 1² + 2² + 3², whose gradient is 2w.
-page=include/nanograd.h last=""
-example=$build/docs/header.c
-sed -n '/\*\//q; s/^ \*     //p' "$page" >"$example"
-runs 1 compile_and_run c "$example"
-if [[ $last == ran && $(<"$output") != "loss 14, gradient 2 4 6" ]]; then
-  fail 1 "the example prints: $(<"$output")"
-fi
+# The blocks of a manual come on stdin, with a form feed for what is between them.
+manual() { # PAGE
+  local text expected=0
+  page=$1 last=""
+  while IFS= read -rd $'\f' text; do
+    text=$(sed -e '/./,$!d' <<<"$text")
+    if ((expected)); then
+      [[ -n $text ]] || continue
+      [[ $last != ran || $(<"$output") == "$text" ]] || fail 1 "a program prints: $(<"$output")"
+      expected=0
+    elif [[ $text == *"int main("* ]]; then
+      printf '%s\n' "$text" >"$build/docs/manual.c"
+      runs 1 compile_and_run c "$build/docs/manual.c"
+      expected=1
+    fi
+  done
+  ((!expected)) || fail 1 "it does not say what its last program prints"
+  check_names
+}
+manual include/nanograd.h < <(sed -E 's/^ \*     //; t; s/^ \*$//; t; s/.*/\f/' include/nanograd.h)
+manual docs/nanograd.3 < <(sed -E '/^\.Bd -literal/,/^\.Ed/!s/.*/\f/; s/^\.(Bd|Ed).*/\f/; s/\\e/\\/g' \
+  docs/nanograd.3)
 
 ((failed)) || echo "$checked programs, commands and quotations in the documentation are as they say"
 exit "$failed"

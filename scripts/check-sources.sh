@@ -78,7 +78,7 @@ import Nanograd
 
 let w = try Tensor(parameter: [1, 2, 3] as [Double], [3], tag: "w")
 let slope = try gradients(of: ridge(w), withRespectTo: [w])[0]
-print(try (0..<3).map { String(Int(try select(slope, axis: 0, at: $0).item())) }.joined(separator: " "))
+print(try (0..<3).map { String(Int(try select(slope, axis: 0, index: $0).item())) }.joined(separator: " "))
 END
   quietly swift build -c release -j 2 --package-path "$work/swiftpm" --cache-path "$work/cache"
   arrives swiftpm "$work/swiftpm/.build/release/user"
