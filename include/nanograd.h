@@ -465,6 +465,79 @@ NG_API ng_tensor *ng_ridge(ng_tensor *w);
 /** Σ |w|. Gradient: sign(w). */
 NG_API ng_tensor *ng_lasso(ng_tensor *w);
 
+/* ---- Recurrent networks -------------------------------------------------------------------------
+ * Cells and whole sequences, as ONNX defines RNN, GRU and LSTM: composites of the operators above, so
+ * that gradients of any order follow. Below, G is the number of gates, I inputs, H hidden units.
+ *
+ * Weights of all gates stand side by side along the last axis, in ONNX's order: z, r, h for a GRU, and
+ * i, o, f, c for an LSTM.
+ *
+ *     w   [I, G·H]  for the input: the transpose of ONNX's W and of PyTorch's weight_ih
+ *     r   [H, G·H]  for the state: the transpose of ONNX's R and of PyTorch's weight_hh
+ *     wb  [G·H]     added to the input's product, NULL for none: ONNX's Wb, PyTorch's bias_ih
+ *     rb  [G·H]     added to the state's product, NULL for none: ONNX's Rb, PyTorch's bias_hh
+ *
+ * PyTorch orders gates r, z, n in a GRU (with `NG_GRU_RESET_AFTER`) and i, f, g, o in an LSTM:
+ * `ng_slice` takes its weights apart, and `ng_concatenate` joins them in the order above. Where each gate
+ * has a Parameter of its own, `ng_concatenate` joins these likewise; no copy is made of weights that
+ * are joined only to be used here.
+ *
+ * The first state is a tensor like any other, and learned if it leads to a Parameter: [batch, H] or what
+ * broadcasts to it, such as [1, H]. All floats have one dtype. What fails, fails as the operators do, with
+ * `NG_ERROR_SHAPE`, `NG_ERROR_DTYPE` or `NG_ERROR_ARGUMENT` (flags that do not apply, too many
+ * steps). Where a result is written through a pointer, NULL stands for "not wanted", and on failure
+ * nothing is written; it is a new handle like the one that is returned.
+ * Of ONNX's attributes, peepholes, clip, input_forget and other activations are not supported. */
+
+/** Flags of the functions below; those that apply to one are added up, 0 for none. */
+enum {
+  /** Sequences: from the last step to the first; each output stays at the place of its input. */
+  NG_RECURRENT_REVERSE = 1,
+  /** Sequences: both ways. w, r, wb, rb and states have a first axis of 2 (forward, reverse), and
+   * outputs are [time, batch, 2·H], forward first. */
+  NG_RECURRENT_BIDIRECTIONAL = 2,
+  /** GRU: the reset gate acts on the state's product (ONNX's linear_before_reset = 1, PyTorch, cuDNN)
+   * and not on the state before it. */
+  NG_GRU_RESET_AFTER = 4,
+  /** GRU: z says how much of the candidate is taken (Chung et al., 2014), not how much of the state
+   * stays (Cho et al., 2014; ONNX). */
+  NG_GRU_UPDATE_TAKES = 8,
+  /** RNN: relu in place of tanh. */
+  NG_RNN_RELU = 16
+};
+
+/** A step of a simple recurrent network, x [batch, I] and h [batch, H] giving the next state
+ * [batch, H]: tanh(x @ w + wb + h @ r + rb). Flags: `NG_RNN_RELU`. */
+NG_API ng_tensor *ng_rnn_cell(ng_tensor *x, ng_tensor *h, ng_tensor *w, ng_tensor *r, ng_tensor *wb,
+                              ng_tensor *rb, int32_t flags);
+/** A step of gated recurrent units, x [batch, I] and h [batch, H] giving the next state [batch, H]:
+ * z·h + (1 - z)·c, where z and r are sigmoid(x @ W + Wb + h @ R + Rb) of their gates, and
+ * c = tanh(x @ Wh + Wbh + (r·h) @ Rh + Rbh), or with `NG_GRU_RESET_AFTER`
+ * c = tanh(x @ Wh + Wbh + r·(h @ Rh + Rbh)); with `NG_GRU_UPDATE_TAKES` (1 - z)·h + z·c. */
+NG_API ng_tensor *ng_gru_cell(ng_tensor *x, ng_tensor *h, ng_tensor *w, ng_tensor *r, ng_tensor *wb,
+                              ng_tensor *rb, int32_t flags);
+/** A step of long short-term memory: x [batch, I], state h and memory c [batch, H] give the next state,
+ * o·tanh(memory), which is returned, and the next memory, f·c + i·tanh(x @ Wc + Wbc + h @ Rc + Rbc),
+ * which is written to `next_c`; i, o and f are sigmoid(x @ W + Wb + h @ R + Rb) of their gates.
+ * `next_c` may be `&c`. There are no flags yet: 0. */
+NG_API ng_tensor *ng_lstm_cell(ng_tensor *x, ng_tensor *h, ng_tensor *c, ng_tensor *w, ng_tensor *r,
+                               ng_tensor *wb, ng_tensor *rb, int32_t flags, ng_tensor **next_c);
+
+/** A simple recurrent network over x [time, batch, I] (at most 65,536 steps): returns the states of all
+ * steps [time, batch, H] and writes the last [batch, H] to `last_h`. `h` is the state before the first
+ * step, NULL for zeros. `lengths`, of int32 or int64 [batch], says how many steps of each row count
+ * (ONNX's sequence_lens), NULL for all: beyond them outputs are 0 and the state stays as it is. */
+NG_API ng_tensor *ng_rnn(ng_tensor *x, ng_tensor *h, ng_tensor *w, ng_tensor *r, ng_tensor *wb,
+                         ng_tensor *rb, ng_tensor *lengths, int32_t flags, ng_tensor **last_h);
+/** Gated recurrent units over a sequence, otherwise like `ng_rnn`. */
+NG_API ng_tensor *ng_gru(ng_tensor *x, ng_tensor *h, ng_tensor *w, ng_tensor *r, ng_tensor *wb,
+                         ng_tensor *rb, ng_tensor *lengths, int32_t flags, ng_tensor **last_h);
+/** Long short-term memory over a sequence, otherwise like `ng_rnn`; `c` is the memory before the first
+ * step, NULL for zeros, and the last memory is written to `last_c`. */
+NG_API ng_tensor *ng_lstm(ng_tensor *x, ng_tensor *h, ng_tensor *c, ng_tensor *w, ng_tensor *r,
+                          ng_tensor *wb, ng_tensor *rb, ng_tensor *lengths, int32_t flags,
+                          ng_tensor **last_h, ng_tensor **last_c);
+
 /* ---- Gradients -------------------------------------------------------------------------------- */
 
 /** Computes a loss (one element) and its gradient for every Parameter it depends on, in one pass, and
