@@ -44,12 +44,16 @@ final class Plan: @unchecked Sendable {
   private let spare = Mutex<Context?>(nil)
 
   init(nodes: [Tensor], same: [Int], operands: [[Int]], isInput: [Bool], results: [Int]) throws {
+    let graph = try Joined(
+      nodes: nodes, same: same, operands: operands, isInput: isInput, results: results)
     func lowered(grouping: Bool) throws -> (Lowering, [Segment])? {
       var lowering = Lowering(
-        nodes: nodes, same: same, operands: operands, isInput: isInput, results: results)
+        nodes: graph.nodes, same: Array(graph.nodes.indices), operands: graph.operands,
+        isInput: graph.isInput, results: graph.results)
       try lowering.run()
       if grouping { try lowering.groupProducts() }
       try lowering.packFactors()
+      lowering.numberInputs(by: graph.origins)
       return Nanograd.segments(lowering.steps, bufferCount: lowering.buffers.count).map {
         (lowering, $0)
       }
