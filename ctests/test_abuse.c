@@ -15,6 +15,7 @@ enum {
 
 /* What the calls of the tables are made with; see the tables. */
 static ng_tensor *x, *v, *c, *b, *n, *p, *y, *i, *rows, *empty, *deep, *stale, *results[2];
+static ng_tensor *w1, *w3, *w4, *v3, *v4;
 static ng_optimizer *optimizer, *sgd, *adam;
 static ng_schedule *schedule, *endless;
 static int64_t room[8];
@@ -100,8 +101,10 @@ static void test_wrong_arguments(void **state) {
 
 static void call_with(void *bad, int code) {
 #define RELEASE(function, ...) HANDLE(function, __VA_ARGS__)
+#define OPTIONAL(function, ...) HANDLE(function, __VA_ARGS__)
 #include "abuse_handles.def"
 #undef RELEASE
+#undef OPTIONAL
 }
 
 static void test_handles_that_are_none(void **state) {
@@ -133,18 +136,25 @@ static void test_null_handles(void **state) {
   void *bad = NULL;
   const int code = null_error;
 #define RELEASE(function, ...) expect_ok(__VA_ARGS__);
+#define OPTIONAL(function, ...)                                                                    \
+  begin_call();                                                                                    \
+  assert_true(STATUS_OF(__VA_ARGS__) == NG_OK);                                                    \
+  ng_scope_end();
 #include "abuse_handles.def"
 #undef RELEASE
+#undef OPTIONAL
 #undef HANDLE
   assert_int_equal(failures, 0);
   /* Where an error is recorded already, it stays, message and all. */
 #define RELEASE(function, ...)
+#define OPTIONAL(function, ...)
 #define HANDLE(function, ...)                                                                      \
   assert_null(ng_cast(x, 99));                                                                     \
   (void)STATUS_OF(__VA_ARGS__);                                                                    \
   expect_error(NG_ERROR_DTYPE, "ng_cast");
 #include "abuse_handles.def"
 #undef RELEASE
+#undef OPTIONAL
 #undef HANDLE
 }
 
@@ -166,8 +176,10 @@ static void call_with_other_kind(void *bad, const char *kind) {
     judge(#function, code, STATUS_OF(__VA_ARGS__), #__VA_ARGS__);                                  \
   }
 #define RELEASE(function, ...) HANDLE(function, __VA_ARGS__)
+#define OPTIONAL(function, ...) HANDLE(function, __VA_ARGS__)
 #include "abuse_handles.def"
 #undef RELEASE
+#undef OPTIONAL
 #undef HANDLE
 }
 
@@ -187,6 +199,7 @@ static void test_handles_of_another_kind(void **state) {
 static const char *const tested[] = {
 #define HANDLE(function, ...) #function,
 #define RELEASE(function, ...) #function,
+#define OPTIONAL(function, ...) #function,
 #define REFUSED(function, ...) #function,
 #include "abuse_arguments.def"
 #include "abuse_handles.def"
@@ -252,6 +265,11 @@ static int make_operands(void **state) {
   rows = make(NG_INT64, SHAPE(2), NUMBERS(0, 2));
   empty = ng_zeros(NG_FLOAT64, SHAPE(0, 3));
   deep = ng_zeros(NG_FLOAT64, SHAPE(1, 1, 1, 1, 1, 1, 1, 1));
+  w1 = ng_ones(NG_FLOAT64, SHAPE(3, 3));
+  w3 = ng_ones(NG_FLOAT64, SHAPE(3, 9));
+  w4 = ng_ones(NG_FLOAT64, SHAPE(3, 12));
+  v3 = ng_ones(NG_FLOAT64, SHAPE(9));
+  v4 = ng_ones(NG_FLOAT64, SHAPE(12));
   stale = ng_exp(x);
   ng_release(stale);
   sgd = optimizer = ng_sgd(0.5);

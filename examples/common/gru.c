@@ -1,30 +1,30 @@
 #include "gru.h"
 
 #include <math.h>
+#include <stddef.h>
 
 enum { INPUTS = 784 / GRU_TIMES, CLASSES = 10 };
 
-/// The state after one more step. The reset gate acts on the state before the product with Uh, and
-/// the update gate says how much of the candidate is taken.
-static ng_tensor *cell(const struct gru_layer *p, ng_tensor *x, ng_tensor *h) {
-  ng_tensor *z = ng_sigmoid(ng_add(ng_add(ng_matmul(x, p->Wz), ng_matmul(h, p->Uz)), p->bz));
-  ng_tensor *r = ng_sigmoid(ng_add(ng_add(ng_matmul(x, p->Wr), ng_matmul(h, p->Ur)), p->br));
-  ng_tensor *rh = ng_multiply(r, h);
-  ng_tensor *c = ng_tanh(ng_add(ng_add(ng_matmul(x, p->Wh), ng_matmul(rh, p->Uh)), p->bh));
-  return ng_add(ng_multiply(ng_add_scalar(ng_negate(z), 1), h), ng_multiply(z, c));
+/// The weights of three gates side by side, as the library takes them.
+static ng_tensor *join(ng_tensor *z, ng_tensor *r, ng_tensor *h) {
+  return ng_concatenate((ng_tensor *[]){z, r, h}, 3, 1);
+}
+
+/// The states that a layer goes through, and the last of them. The reset gate acts on the state
+/// before the product with Uh, and the update gate says how much of the candidate is taken.
+static ng_tensor *run(const struct gru_layer *p, ng_tensor *x, ng_tensor **last) {
+  ng_tensor *w = join(p->Wz, p->Wr, p->Wh), *u = join(p->Uz, p->Ur, p->Uh);
+  ng_tensor *b = join(p->bz, p->br, p->bh);
+  return ng_gru(x, p->h0, w, u, b, NULL, NULL, NG_GRU_UPDATE_TAKES, last);
 }
 
 ng_tensor *gru_classify(const struct gru *gru, ng_tensor *images) {
-  ng_tensor *h[GRU_LAYERS];
-  for (int i = 0; i < GRU_LAYERS; i++) {
-    const int64_t shape[] = {ng_dim(images, 0), ng_dim(gru->layers[i].h0, 1)};
-    h[i] = ng_broadcast_to(gru->layers[i].h0, 2, shape);
-  }
-  for (int t = 0; t < GRU_TIMES; t++) {
-    h[0] = cell(&gru->layers[0], ng_slice(images, 1, t * INPUTS, (t + 1) * INPUTS, 1), h[0]);
-    h[1] = cell(&gru->layers[1], h[0], h[1]);
-  }
-  return ng_add(ng_matmul(h[1], gru->W), gru->b);
+  const int64_t steps[] = {ng_dim(images, 0), GRU_TIMES, INPUTS};
+  const int32_t time_first[] = {1, 0, 2};
+  ng_tensor *h = NULL, *x = ng_permute(ng_reshape(images, 3, steps), 3, time_first);
+  for (int i = 0; i < GRU_LAYERS; i++)
+    x = run(&gru->layers[i], x, &h);
+  return ng_add(ng_matmul(h, gru->W), gru->b);
 }
 
 /// A new parameter of the network, normally distributed, which outlives the scope.

@@ -6,7 +6,7 @@
 public func rnnCell(
   _ x: Tensor, _ h: Tensor, _ weights: GateWeights, _ options: RecurrentOptions = []
 ) throws -> Tensor {
-  try RNN(weights, options).cell(x, [h], "rnn_cell")[0]
+  try RNN(weights, options, "rnn_cell").cell(x, [h], "rnn_cell")[0]
 }
 
 /// The state after one more step of gated recurrent units (Cho et al., 2014):
@@ -19,7 +19,7 @@ public func rnnCell(
 public func gruCell(
   _ x: Tensor, _ h: Tensor, _ weights: GateWeights, _ options: RecurrentOptions = []
 ) throws -> Tensor {
-  try GRU(weights, options).cell(x, [h], "gru_cell")[0]
+  try GRU(weights, options, "gru_cell").cell(x, [h], "gru_cell")[0]
 }
 
 /// State and memory after one more step of long short-term memory (Hochreiter and Schmidhuber, 1997;
@@ -31,7 +31,7 @@ public func gruCell(
 public func lstmCell(
   _ x: Tensor, _ h: Tensor, _ c: Tensor, _ weights: GateWeights, _ options: RecurrentOptions = []
 ) throws -> (h: Tensor, c: Tensor) {
-  let states = try LSTM(weights, options).cell(x, [h, c], "lstm_cell")
+  let states = try LSTM(weights, options, "lstm_cell").cell(x, [h, c], "lstm_cell")
   return (states[0], states[1])
 }
 
@@ -46,7 +46,7 @@ protocol Cell {
 
   var weights: GateWeights { get }
   var parts: Gates { get }
-  init(_ weights: GateWeights, _ options: RecurrentOptions) throws
+  init(_ weights: GateWeights, _ options: RecurrentOptions, _ function: String) throws
   func step(_ x: Tensor, _ states: [Tensor]) throws -> [Tensor]
 }
 
@@ -75,9 +75,9 @@ struct RNN: Cell {
   let parts: Gates
   private let isRelu: Bool
 
-  init(_ weights: GateWeights, _ options: RecurrentOptions) throws {
+  init(_ weights: GateWeights, _ options: RecurrentOptions, _ function: String) throws {
     self.weights = weights
-    parts = try Gates(weights, count: RNN.gates, RNN.name)
+    parts = try Gates(weights, count: RNN.gates, function)
     isRelu = options.contains(.relu)
   }
 
@@ -93,9 +93,9 @@ struct GRU: Cell {
   let parts: Gates
   private let options: RecurrentOptions
 
-  init(_ weights: GateWeights, _ options: RecurrentOptions) throws {
+  init(_ weights: GateWeights, _ options: RecurrentOptions, _ function: String) throws {
     self.weights = weights
-    parts = try Gates(weights, count: GRU.gates, GRU.name)
+    parts = try Gates(weights, count: GRU.gates, function)
     self.options = options
   }
 
@@ -117,9 +117,9 @@ struct LSTM: Cell {
   let weights: GateWeights
   let parts: Gates
 
-  init(_ weights: GateWeights, _ options: RecurrentOptions) throws {
+  init(_ weights: GateWeights, _ options: RecurrentOptions, _ function: String) throws {
     self.weights = weights
-    parts = try Gates(weights, count: LSTM.gates, LSTM.name)
+    parts = try Gates(weights, count: LSTM.gates, function)
   }
 
   func step(_ x: Tensor, _ states: [Tensor]) throws -> [Tensor] {

@@ -99,7 +99,7 @@ private struct Unrolled<Kind: Cell> {
   private func run(_ weights: GateWeights, _ first: [Tensor?], isReverse: Bool) throws -> (
     [Tensor], [Tensor]
   ) {
-    let cell = try Kind(weights, options)
+    let cell = try Kind(weights, options, Kind.name)
     try require(
       x.shape[2] == cell.parts.inputs, .shape,
       "the input has shape \(x.shape), expected [time, batch, \(cell.parts.inputs)]",
