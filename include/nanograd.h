@@ -658,6 +658,31 @@ NG_API int64_t ng_tree(ng_tensor *tensor, char *buffer, int64_t capacity);
 /** The graph in Graphviz's DOT language. */
 NG_API int64_t ng_dot(ng_tensor *tensor, char *buffer, int64_t capacity);
 
+/** What pictures show besides the operators; those that are wanted are added up. */
+enum {
+  /** Dtypes and shapes. */
+  NG_DRAW_SHAPES = 1,
+  /** Values, which are computed: all elements up to four, else the least, the largest and the mean. */
+  NG_DRAW_VALUES = 2,
+  /** The gradient of the sum of the first tensor's elements with respect to each node, which is
+   * computed, in the same form. */
+  NG_DRAW_GRADIENTS = 4,
+  /** Whole expressions, cut with "…" after 60 bytes, in place of the operator alone. */
+  NG_DRAW_EXPRESSIONS = 8
+};
+
+/** `count` tensors and all they depend on as a picture in Graphviz's DOT language. Composites, such as a
+ * loss or a recurrent network, are drawn as one box; `depth` levels of them are opened, with a frame
+ * around what is inside (0: none; `INT32_MAX`: all). `flags` are `NG_DRAW_…`. At most `limit` ≥ 1 nodes are
+ * drawn, those nearest to the given tensors, and a note says how many are left out. Where values or
+ * gradients are wanted, errors as for `ng_eval` and `ng_gradients`; else nothing is computed. */
+NG_API int64_t ng_graph_dot(ng_tensor *const *tensors, int32_t count, int32_t flags, int32_t depth,
+                            int64_t limit, char *buffer, int64_t capacity);
+/** The same as a flowchart in the language of Mermaid, which many sites draw where Markdown has a block
+ * of it. */
+NG_API int64_t ng_graph_mermaid(ng_tensor *const *tensors, int32_t count, int32_t flags, int32_t depth,
+                                int64_t limit, char *buffer, int64_t capacity);
+
 /* ---- How it runs ------------------------------------------------------------------------------ */
 
 /** What computing `count` tensors together is compiled to, as text for people: segments, between which

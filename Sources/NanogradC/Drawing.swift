@@ -46,3 +46,41 @@ public func ng_plan_profile(
 ) -> Int64 {
   number { try write(planProfile(of: tensors(list, count), runs: Int(runs)), buffer, capacity) }
 }
+
+// MARK: Pictures
+
+@_cdecl("ng_graph_dot") @implementation
+public func ng_graph_dot(
+  _ list: UnsafePointer<Handle?>?, _ count: Int32, _ flags: Int32, _ depth: Int32, _ limit: Int64,
+  _ buffer: UnsafeMutablePointer<CChar>?, _ capacity: Int64
+) -> Int64 {
+  number {
+    let options = try options(flags, depth, limit)
+    return try write(
+      dot(tensors(list, count), options, depth: Int(depth), limit: Int(limit)), buffer, capacity)
+  }
+}
+
+@_cdecl("ng_graph_mermaid") @implementation
+public func ng_graph_mermaid(
+  _ list: UnsafePointer<Handle?>?, _ count: Int32, _ flags: Int32, _ depth: Int32, _ limit: Int64,
+  _ buffer: UnsafeMutablePointer<CChar>?, _ capacity: Int64
+) -> Int64 {
+  number {
+    let options = try options(flags, depth, limit)
+    return try write(
+      mermaid(tensors(list, count), options, depth: Int(depth), limit: Int(limit)), buffer,
+      capacity)
+  }
+}
+
+private func options(_ flags: Int32, _ depth: Int32, _ limit: Int64) throws -> PictureOptions {
+  let all: PictureOptions = [.shapes, .values, .gradients, .expressions]
+  guard PictureOptions(rawValue: flags).isSubset(of: all) else {
+    throw NanogradError(
+      .argument, "flags \(flags), of which \(flags & ~all.rawValue) is none of NG_DRAW_…")
+  }
+  guard depth >= 0 else { throw NanogradError(.argument, "depth \(depth), expected at least 0") }
+  guard limit >= 1 else { throw NanogradError(.argument, "limit \(limit), expected at least 1") }
+  return PictureOptions(rawValue: flags)
+}

@@ -105,11 +105,14 @@ final class Label {
   private(set) var arguments: [Tensor]
   /// Whether drawings show the arguments in place of what is inside.
   let isOpaque: Bool
+  /// The same object in all results of one composite; nil if it has but one.
+  let unit: AnyObject?
 
-  init(_ notation: String, _ arguments: [Tensor], isOpaque: Bool) {
+  init(_ notation: String, _ arguments: [Tensor], isOpaque: Bool, unit: AnyObject? = nil) {
     self.notation = notation
     self.arguments = arguments
     self.isOpaque = isOpaque
+    self.unit = unit
   }
 
   /// Gives up the arguments, when the tensor that it names is taken apart.

@@ -29,7 +29,7 @@ func full(_ value: Double, like a: Tensor) throws -> Tensor {
 }
 
 /// Gives a composite its name in drawings.
-func named(
+private func named(
   _ body: Tensor, _ notation: String, _ arguments: [Tensor], isOpaque: Bool = true
 ) throws -> Tensor {
   try Tensor(.named, .one(body), .label(Label(notation, arguments, isOpaque: isOpaque)))

@@ -58,14 +58,23 @@ extension Cell {
     return try named(x, states)
   }
 
-  /// A step, drawn as one box. What else the step hands on is drawn as a part of it.
+  /// A step, drawn as one box.
   func named(_ x: Tensor, _ states: [Tensor]) throws -> [Tensor] {
-    let arguments = [x] + states + weights.list
-    let notation = (0...states.count).map { "$\($0)" }.joined(separator: ", ")
-    return try step(x, states).enumerated().map { i, state in
-      try Nanograd.named(
-        state, "\(Self.title)cell(\(notation))" + (i == 0 ? "" : ".c"), arguments)
-    }
+    let operands = (0...states.count).map { "$\($0)" }.joined(separator: ", ")
+    return try Nanograd.named(
+      step(x, states), "\(Self.title)_cell(\(operands))", [x] + states + weights.list)
+  }
+}
+
+/// Gives the results of one composite a common name in drawings: the first what is written for it, the
+/// others the same with a number behind.
+func named(_ results: [Tensor], _ notation: String, _ arguments: [Tensor]) throws -> [Tensor] {
+  final class Unit {}
+  let unit = Unit()
+  return try results.enumerated().map { i, result in
+    let label = Label(
+      notation + (i == 0 ? "" : "[\(i)]"), arguments, isOpaque: true, unit: unit)
+    return try Tensor(.named, .one(result), .label(label))
   }
 }
 

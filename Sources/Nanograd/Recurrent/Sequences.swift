@@ -125,15 +125,10 @@ private struct Unrolled<Kind: Cell> {
       ? full(x.dtype, [0, x.shape[1], width], 0) : stack(outputs, axis: 0)
   }
 
-  /// Outputs and last states, each drawn as one box.
+  /// Outputs and last states, drawn as one box.
   private func named(_ outputs: Tensor, _ states: [Tensor]) throws -> (Tensor, [Tensor]) {
     let arguments = [x] + first.compactMap { $0 } + weights.list
-    func box(_ a: Tensor, _ suffix: String) throws -> Tensor {
-      try Nanograd.named(a, "\(Kind.title)($0)\(suffix)", arguments)
-    }
-    return (
-      try box(outputs, ""),
-      try states.enumerated().map { i, state in try box(state, i == 0 ? ".last" : ".memory") }
-    )
+    let results = try Nanograd.named([outputs] + states, "\(Kind.title)($0)", arguments)
+    return (results[0], Array(results.dropFirst()))
   }
 }
