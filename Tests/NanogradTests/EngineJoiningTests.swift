@@ -50,7 +50,7 @@ final class EngineJoiningTests: XCTestCase {
       return try part(part(joined, 0, 2, axis: 0), 0, 6)
     }
     try assertEngines("every part used several times") {
-      try (0..<3).map { try x • part(a, 2 * $0, 2 * $0 + 2) * x • part(a, 2 * $0, 2 * $0 + 2) }
+      try (0..<3).map { try (x • part(a, 2 * $0, 2 * $0 + 2)) * (x • part(a, 2 * $0, 2 * $0 + 2)) }
         .reduce(x • part(a, 0, 2)) { try $0 + $1 }
     }
     try assertEngines("gaps at both ends and between") {

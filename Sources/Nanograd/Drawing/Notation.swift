@@ -105,10 +105,16 @@ final class Label {
   private(set) var arguments: [Tensor]
   /// Whether drawings show the arguments in place of what is inside.
   let isOpaque: Bool
-  /// The same object in all results of one composite; nil if it has but one.
-  let unit: AnyObject?
+  /// The same for all results of one composite; nil if it has but one.
+  let unit: Unit?
 
-  init(_ notation: String, _ arguments: [Tensor], isOpaque: Bool, unit: AnyObject? = nil) {
+  /// A composite of several results, and how the whole is written.
+  final class Unit {
+    let notation: String
+    init(_ notation: String) { self.notation = notation }
+  }
+
+  init(_ notation: String, _ arguments: [Tensor], isOpaque: Bool, unit: Unit? = nil) {
     self.notation = notation
     self.arguments = arguments
     self.isOpaque = isOpaque

@@ -58,7 +58,7 @@ struct Picture {
         for operand in tensor.shownOperands { put(operand, from: place) }
         continue
       }
-      let unit = ObjectIdentifier(label.unit ?? tensor)
+      let unit = label.unit.map { ObjectIdentifier($0) } ?? ObjectIdentifier(tensor)
       if frames[place].depth < depth {
         if let known = units[unit] {
           frames[known].parent = common(frames[known].parent, place)
@@ -136,6 +136,17 @@ struct Picture {
   }
 }
 
+extension Operator {
+  /// Whether its notation is in parentheses.
+  fileprivate var isInfix: Bool {
+    switch self {
+    case .add, .subtract, .multiply, .divide, .power, .matmul, .equal, .less, .lessEqual, .negate:
+      true
+    default: false
+    }
+  }
+}
+
 extension Tensor {
   /// The name of a composite. What only puts a name to its own operand is none.
   fileprivate var composite: Label? {
@@ -152,8 +163,9 @@ extension Tensor {
 
   /// The notation with a dot in place of each operand that is drawn.
   var symbol: String {
-    let template = op.definition.notation(self)
+    var template = attributes.label?.unit?.notation ?? op.definition.notation(self)
     guard operands.count > 0 else { return template }
+    if op.isInfix { template = String(template.dropFirst().dropLast()) }
     let arguments = attributes.label?.arguments ?? operandList
     func text(_ tensor: Tensor) -> String {
       tensor.leaf == nil && tensor.operands.count == 0 ? tensor.notation(limit: 20) : "·"

@@ -42,13 +42,18 @@ extension Picture.Node {
 /// look like `#34;`: what might begin any of these is escaped so.
 private func mermaidEscaped(_ text: String) -> String {
   var result = ""
-  for character in text.unicodeScalars {
+  let characters = Array(text.unicodeScalars)
+  for (i, character) in characters.enumerated() {
+    let next = i + 1 < characters.count ? characters[i + 1] : " "
     switch character {
     case "\n": result += "<br/>"
     case _ where character.value < 0x20 || character.value == 0x7F: result += "\u{FFFD}"
-    case " ", "(", ")", "[", "]", ",", ":", "=", "^", "/", "@", "|":
+    case ".", "-", "+":
+      // Before a space, these may begin an item of a list.
+      result += next == " " ? "#\(character.value);" : String(character)
+    case " ", "(", ")", "[", "]", ",", ":", "=", "^", "/", "@", "|", "0"..."9", "A"..."Z", "a"..."z",
+      "\u{80}"...:
       result.unicodeScalars.append(character)
-    case "0"..."9", "a"..."z", "A"..."Z", "\u{80}"...: result.unicodeScalars.append(character)
     default: result += "#\(character.value);"
     }
   }

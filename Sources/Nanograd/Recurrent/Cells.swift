@@ -62,15 +62,14 @@ extension Cell {
   func named(_ x: Tensor, _ states: [Tensor]) throws -> [Tensor] {
     let operands = (0...states.count).map { "$\($0)" }.joined(separator: ", ")
     return try Nanograd.named(
-      step(x, states), "\(Self.title)_cell(\(operands))", [x] + states + weights.list)
+      step(x, states), "\(Self.title) cell(\(operands))", [x] + states + weights.list)
   }
 }
 
 /// Gives the results of one composite a common name in drawings: the first what is written for it, the
 /// others the same with a number behind.
 func named(_ results: [Tensor], _ notation: String, _ arguments: [Tensor]) throws -> [Tensor] {
-  final class Unit {}
-  let unit = Unit()
+  let unit = Label.Unit(notation)
   return try results.enumerated().map { i, result in
     let label = Label(
       notation + (i == 0 ? "" : "[\(i)]"), arguments, isOpaque: true, unit: unit)
