@@ -47,14 +47,14 @@ static void test_whole_pictures(void **state) {
                  "  graph [fontname=\"monospace\", style=rounded, color=gray50];\n"
                  "  n0 [label=\"mean(·)\\nfloat64 []\\n1.375\\n∂ 1\", shape=box, peripheries=2];\n"
                  "  n1 [label=\"· * ·\\nfloat64 [2]\\n[0.75, 2]\\n∂ [0.5, 0.5]\", shape=ellipse];\n"
-                 "  n4 [label=\"w\\nfloat64 [2]\\n[0.5, -2]\\n∂ [1, -1.5]\", shape=box, "
+                 "  n5 [label=\"w\\nfloat64 [2]\\n[0.5, -2]\\n∂ [1, -1.5]\", shape=box, "
                  "style=filled, fillcolor=lightblue];\n"
                  "  n2 [label=\"· + 1\\nfloat64 [2]\\n[1.5, -1]\\n∂ [0.25, -1]\", "
                  "shape=ellipse];\n"
                  "  n3 [label=\"· * ·\\nfloat64 [2]\\n[0.5, -2]\\n∂ [0.25, -1]\", "
                  "shape=ellipse];\n"
-                 "  n5 [label=\"t\\nfloat64 [2]\\n[1, 1]\\n∂ [0.125, 2]\", shape=box];\n"
-                 "  n1 -> n0;\n  n4 -> n1;\n  n2 -> n1;\n  n3 -> n2;\n  n4 -> n3;\n  n5 -> n3;\n"
+                 "  n4 [label=\"t\\nfloat64 [2]\\n[1, 1]\\n∂ [0.125, 2]\", shape=box];\n"
+                 "  n1 -> n0;\n  n5 -> n1;\n  n2 -> n1;\n  n3 -> n2;\n  n5 -> n3;\n  n4 -> n3;\n"
                  "}\n");
   expect_picture(ng_graph_mermaid, y, 0, 1, 3,
                  "flowchart TB\n"

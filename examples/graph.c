@@ -61,8 +61,8 @@ static ng_tensor *lasso(void) {
 
 static ng_tensor *network(void) {
   ng_tensor *x = leaf(false, 1, 2, "x"), *t = leaf(false, 1, 1, "t");
-  ng_tensor *hidden = ng_tanh(ng_add(ng_matmul(x, leaf(true, 2, 3, "W")), leaf(true, 1, 3, "b")));
-  return ng_squared_error(ng_matmul(hidden, leaf(true, 3, 1, "v")), t);
+  ng_tensor *W = leaf(true, 2, 3, "W"), *b = leaf(true, 1, 3, "b"), *v = leaf(true, 3, 1, "v");
+  return ng_squared_error(ng_matmul(ng_tanh(ng_add(ng_matmul(x, W), b)), v), t);
 }
 
 static ng_tensor *gru(void) {

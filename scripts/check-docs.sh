@@ -9,7 +9,7 @@
 #   <!-- from: FILE -->   a part of one of our files, but for white space; a line of … leaves some out
 #   <!-- not run -->      none of these
 #
-# A block of `text` after one that was run is what it has to print. On a page with any mark, each
+# A block of `text` or `mermaid` after one that was run is what it has to print. On a page with any mark, each
 # block of C, Swift, CMake or shell needs one. Functions and links of ours that a page names must
 # exist. In the header and the manual page, a block that has a `main` is a program, and the block after
 # it what it has to print. Commands run in a folder of links to the project, so that nothing of it is changed; it stays
@@ -134,7 +134,7 @@ check_page() {
         continue
       fi
       inside=0
-      if [[ $language == text && $last == ran ]]; then
+      if [[ $language =~ ^(text|mermaid)$ && $last == ran ]]; then
         [[ $(<"$output") == "$text" ]] || {
           fail "$begin" "the block above printed:"
           cat "$output"

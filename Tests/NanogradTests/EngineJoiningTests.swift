@@ -10,7 +10,8 @@ final class EngineJoiningTests: XCTestCase {
   private let x = try! Tensor.leaf(.random([2, 4], seed: 3))
 
   /// The same graph by both engines, with all gradients.
-  private func assertEngines(_ name: String, _ build: () throws -> Tensor, line: UInt = #line) throws
+  private func assertEngines(_ name: String, _ build: () throws -> Tensor, line: UInt = #line)
+    throws
   {
     var expected: [Dense]?
     for isPlain in [true, false] {
@@ -37,8 +38,9 @@ final class EngineJoiningTests: XCTestCase {
     }
     try assertEngines("parts of a concatenation") {
       let joined = try concatenate([a, b, exp(b)], axis: 1)
-      return try x • part(joined, 0, 6) * 2 + concatenate(
-        [x • part(joined, 6, 9), x • part(joined, 9, 12)], axis: 1)
+      return try x • part(joined, 0, 6) * 2
+        + concatenate(
+          [x • part(joined, 6, 9), x • part(joined, 9, 12)], axis: 1)
     }
     try assertEngines("slices that are not just a part") {
       let joined = try concatenate([a, b], axis: 1)
@@ -69,8 +71,10 @@ final class EngineJoiningTests: XCTestCase {
       try part(a, 0, 3) * slice(a, axis: 1, 1, nil, step: 2) + b
     }
     try assertEngines("a sum of parts that is used twice") {
-      let padded = try pad(b, before: [0, 3], after: [0, 0]) + pad(b, before: [0, 0], after: [0, 3])
-      return try (padded + pad(sum(b, axes: [1], keep: true), before: [0, 1], after: [0, 4])) * padded
+      let padded =
+        try pad(b, before: [0, 3], after: [0, 0]) + pad(b, before: [0, 0], after: [0, 3])
+      return try (padded + pad(sum(b, axes: [1], keep: true), before: [0, 1], after: [0, 4]))
+        * padded
     }
     try assertEngines("reshaped there and back") {
       try x • reshape(reshape(a, [2, 12]), [4, 6]) + x • stopGradient(a) + x • reshape(a, [4, 6])

@@ -59,7 +59,9 @@ final class RecurrentTests: XCTestCase {
         let results = try [DType.float64, .float32].map { dtype in
           let x = try Tensor.leaf(.random([4, 3, 2], -1...1, .float32), dtype, isParameter: true)
           let (_, _, exact) = try weights(gates, inputs: 2, hidden: 5, .float32)
-          let list = try exact.map { try Tensor.leaf(cast($0, to: dtype), isParameter: true, tag: nil) }
+          let list = try exact.map {
+            try Tensor.leaf(cast($0, to: dtype), isParameter: true, tag: nil)
+          }
           let weights = GateWeights(
             input: list[0], state: list[1], inputBias: list[2], stateBias: list[3])
           let y = try outputs(gates, x, list[4], weights, options)

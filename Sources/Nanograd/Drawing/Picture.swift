@@ -80,7 +80,8 @@ struct Picture {
       }
     }
     for i in nodes.indices {
-      let operands = nodes[i].isClosed
+      let operands =
+        nodes[i].isClosed
         ? nodes[i].tensor.attributes.label?.arguments ?? [] : nodes[i].tensor.shownOperands
       for number in operands.compactMap(number) where number != i {
         if !nodes[i].operands.contains(number) { nodes[i].operands.append(number) }

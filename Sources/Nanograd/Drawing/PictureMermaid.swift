@@ -51,7 +51,8 @@ private func mermaidEscaped(_ text: String) -> String {
     case ".", "-", "+":
       // Before a space, these may begin an item of a list.
       result += next == " " ? "#\(character.value);" : String(character)
-    case " ", "(", ")", "[", "]", ",", ":", "=", "^", "/", "@", "|", "0"..."9", "A"..."Z", "a"..."z",
+    case " ", "(", ")", "[", "]", ",", ":", "=", "^", "/", "@", "|", "0"..."9", "A"..."Z",
+      "a"..."z",
       "\u{80}"...:
       result.unicodeScalars.append(character)
     default: result += "#\(character.value);"

@@ -12,7 +12,8 @@ struct Joined {
   /// The number that a node had before; -1 for a new one.
   private(set) var origins: [Int] = []
 
-  init(nodes old: [Tensor], same: [Int], operands: [[Int]], isInput: [Bool], results: [Int]) throws {
+  init(nodes old: [Tensor], same: [Int], operands: [[Int]], isInput: [Bool], results: [Int]) throws
+  {
     let sums = PlacedSums(nodes: old, same: same, operands: operands, results: results)
     var numbers = Array(repeating: 0, count: old.count)
     for i in old.indices {
