@@ -15,6 +15,11 @@ foreach(_source IN LISTS _tests)
   set_tests_properties(${_name} PROPERTIES TIMEOUT 300)
 endforeach()
 
+# Memory is refused at other places where no plan is made.
+add_test(NAME test_failures_plain COMMAND test_failures)
+set_tests_properties(test_failures_plain PROPERTIES
+  TIMEOUT 300 ENVIRONMENT NANOGRAD_ENGINE=plain)
+
 add_test(NAME header COMMAND scripts/check-header.sh
   WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
 add_test(NAME library COMMAND scripts/check-library.sh $<TARGET_FILE:nanograd>

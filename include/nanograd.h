@@ -63,6 +63,10 @@
  * time, which includes the leaves it writes. Any thread may release any handle. Scopes, errors and
  * the random generator belong to the thread. Unless a function says otherwise, that is its rule.
  *
+ * **Forks.** The child of a `fork` may use everything it has handles to, but what other threads of the
+ * parent were computing or changing at that moment. What those had in hand stays allocated in it. No
+ * other thread should be in its very first call meanwhile.
+ *
  * **Determinism.** The same calls give the same bits, for any number of threads, from run to run.
  * Another instruction set (`ng_isa`) or another version of the library may round differently.
  *
@@ -179,7 +183,7 @@ NG_API ng_status ng_release(ng_tensor *tensor);
 /** Handles (tensors, optimizers, schedules) alive in the process. Any thread; cannot fail. */
 NG_API int64_t ng_live_handles(void);
 
-/** Bytes of tensor data alive in the process. Any thread; cannot fail. */
+/** Bytes of tensor data alive in the process; "Memory" tells more. Any thread; cannot fail. */
 NG_API int64_t ng_live_bytes(void);
 
 /* ---- Making leaves --------------------------------------------------------------------------- */
@@ -682,6 +686,45 @@ NG_API int64_t ng_graph_dot(ng_tensor *const *tensors, int32_t count, int32_t fl
  * of it. */
 NG_API int64_t ng_graph_mermaid(ng_tensor *const *tensors, int32_t count, int32_t flags, int32_t depth,
                                 int64_t limit, char *buffer, int64_t capacity);
+
+/* ---- Memory -------------------------------------------------------------------------------------
+ * Memory for data (elements of tensors, and what computations need meanwhile) comes from one place,
+ * which counts it, keeps some of it for the next request, and may refuse: the call fails with
+ * `NG_ERROR_MEMORY`, and everything is as before. On Linux only a limit makes that reliable, because
+ * the system promises more than it has and ends processes when they use it.
+ * The graph itself (some hundred bytes for each tensor) is not counted. If the system refuses even
+ * that, as it may under `ulimit -v`, the process ends: leave room beside the limit. */
+
+/** What `ng_memory_stat` can tell, in bytes. More may be added. */
+enum {
+  NG_MEMORY_TOTAL = 1,   /**< all memory for data: the sum of the next five */
+  NG_MEMORY_VALUES = 2,  /**< leaves, gradients, states of optimizers, results that were asked for;
+                            the same as `ng_live_bytes` */
+  NG_MEMORY_WORKING = 3, /**< intermediates and scratch of computations under way */
+  NG_MEMORY_HANDLES = 4, /**< the table of handles, which only grows */
+  NG_MEMORY_PLANS = 5,   /**< kept by compiled graphs for their next run */
+  NG_MEMORY_POOL = 6,    /**< freed, and kept for the next request of the same size */
+  NG_MEMORY_PEAK = 7,    /**< the most that the total has been, since the start or the last
+                            `ng_reset_memory_peak` */
+  NG_MEMORY_LIMIT = 8    /**< the limit; 0 for none */
+};
+
+/** One of the numbers above, for the whole process, or a negative status (`NG_ERROR_ARGUMENT`). While
+ * other threads compute, numbers taken one after another need not fit together. Any thread. */
+NG_API int64_t ng_memory_stat(int32_t stat);
+
+/** Limits the total to some bytes, from now on and for the whole process; 0 for no limit, as at the start.
+ * Before a call fails for the limit, plans and the pool give up what they keep. A limit below what is in
+ * use now is possible: what is there stays, and nothing is added until enough was released.
+ * Error: `NG_ERROR_ARGUMENT` if `bytes` is negative. Any thread. */
+NG_API ng_status ng_set_memory_limit(int64_t bytes);
+
+/** Lets the peak begin again at the present total. Any thread; cannot fail. */
+NG_API void ng_reset_memory_peak(void);
+
+/** Frees everything that is kept for speed alone: the pool, compiled graphs, and what they keep. The
+ * next computations take longer once, and give the same. Any thread; cannot fail. */
+NG_API void ng_release_caches(void);
 
 /* ---- How it runs ------------------------------------------------------------------------------ */
 

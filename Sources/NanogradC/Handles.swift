@@ -2,6 +2,7 @@
 //  a table it stands for, and which use of that slot, so that a stale one is recognised.
 
 import CPlatform
+import Nanograd
 import Synchronization
 
 /// What a handle stands for.
@@ -34,7 +35,18 @@ enum Handles {
       for i in 0..<zeros.count { (memory + i).initialize(to: Atomic(0)) }
       return Shared(memory)
     }
-  private static let blockCount = Mutex(0)
+  private static let blockCount: Guarded<Int> = {
+    let count = Guarded(0)
+    // Registered after the engine's handlers and so called before them, since its locks are taken inside of
+    // this one.
+    pthread_atfork(
+      { blockCount.lock() }, { blockCount.unlock() },
+      {
+        unlockSlots()
+        blockCount.unlock()
+      })
+    return count
+  }()
   /// The first free slot (0 for none; slot 0 is never used), below a count that makes each value unique.
   private static let free = Atomic<UInt64>(0)
   private static let live = Atomic<Int>(0)
@@ -130,9 +142,11 @@ enum Handles {
     blockCount.withLock { count in
       // Another thread may have added one meanwhile.
       if UInt32(truncatingIfNeeded: free.load(ordering: .acquiring)) != 0 { return true }
-      guard count < (1 << slotBits) / UInt64(blockSize), let memory = checkedAllocation() else {
+      let bytes = MemoryLayout<Slot>.stride * blockSize
+      guard count < (1 << slotBits) / blockSize, let raw = try? Memory.take(bytes, .handles) else {
         return false
       }
+      let memory = raw.bindMemory(to: Slot.self, capacity: blockSize)
       for i in 0..<blockSize { (memory + i).initialize(to: Slot()) }
       blocks.memory[count].store(UInt(bitPattern: memory), ordering: .releasing)
       let first = count * blockSize
@@ -143,9 +157,16 @@ enum Handles {
     }
   }
 
-  private static func checkedAllocation() -> UnsafeMutablePointer<Slot>? {
-    ngp_allocate(MemoryLayout<Slot>.stride * blockSize)?.bindMemory(
-      to: Slot.self, capacity: blockSize)
+  /// In the child of a fork, where whoever held the lock of a slot is not there. A slot caught in the middle of
+  /// a release has no object any more, which makes its handle a stale one.
+  private static func unlockSlots() {
+    for i in 0..<(1 << slotBits) / blockSize {
+      let block = blocks.memory[i].load(ordering: .relaxed)
+      guard let memory = UnsafeMutablePointer<Slot>(bitPattern: block) else { return }
+      for slot in 0..<blockSize {
+        memory[slot].state.bitwiseAnd(~1, ordering: .relaxed)
+      }
+    }
   }
 }
 

@@ -19,6 +19,7 @@ private let isaText = StaticText(instructionSet)
 private let dtypeTexts = DType.allCases.map { StaticText($0.description) }
 private let unknownText = StaticText("unknown")
 private let emptyText = StaticText("")
+private let textlessText = StaticText("no memory for the message")
 
 @_cdecl("ng_version") @implementation
 public func ng_version() -> UnsafePointer<CChar>? {
@@ -48,7 +49,9 @@ public func ng_error() -> ng_status {
 
 @_cdecl("ng_error_message") @implementation
 public func ng_error_message() -> UnsafePointer<CChar>? {
-  Thread.current.message.map { UnsafePointer($0) } ?? emptyText.pointer
+  let thread = Thread.current
+  if let message = thread.message { return UnsafePointer(message) }
+  return thread.code == 0 ? emptyText.pointer : textlessText.pointer
 }
 
 @_cdecl("ng_clear_error") @implementation

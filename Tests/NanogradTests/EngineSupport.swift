@@ -31,7 +31,7 @@ struct NoPlan: Error {}
 /// the library would fall back to the plain evaluator.
 func planned(_ tensors: [Tensor]) throws -> (values: [Evaluated], plan: Plan) {
   let request = Request(tensors.filter { $0.leaf == nil })
-  guard let plan = request.plan else { throw NoPlan() }
+  guard let plan = try request.plan else { throw NoPlan() }
   return (evaluated(request, try plan.run(plan.inputs.map(request.value))), plan)
 }
 

@@ -27,9 +27,6 @@ static inline int32_t ngp_instruction_level(void) {
 #endif
 }
 
-/* malloc, under a name that says it may return NULL: Swift's own allocation aborts instead. */
-static inline void *_Nullable ngp_allocate(size_t bytes) { return malloc(bytes); }
-
 /* Copies bytes past the caches, for memory that will not be read soon: lines that are written whole
  * are then not fetched first. */
 static inline void ngp_stream(void *_Nonnull to, const void *_Nonnull from, size_t bytes) {

@@ -177,7 +177,7 @@ extension Tensor {
       m * n * k < 1 << 17 ? 1 : Swift.min(numberOfThreads, 64, (Swift.max(m, n) + 15) / 16)
     let width = ((Swift.max(m, n) + stripes - 1) / stripes + 15) & ~15
     let room = T.kernels.matmulWorkspace
-    let workspace = try Value(bytes: stripes * room * dtype.size)
+    let workspace = try Value(bytes: stripes * room * dtype.size, for: .working)
     let matmul = T.kernels.matmul
     let loop = Loop(batch, batchA, batchB, batch.strides)
     loop.forEach { offset in

@@ -121,9 +121,6 @@ extension Tensor {
   }
 }
 
-/// Bytes of tensor data alive in the process.
-package var liveBytes: Int { Value.live.load(ordering: .relaxed) }
-
 /// A Variable with start, start + step, … before `stop`. `step` must not be 0; for integers all three are
 /// integral.
 public func arange(

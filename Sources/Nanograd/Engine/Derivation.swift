@@ -40,13 +40,13 @@ final class Recipe: Sendable {
 
   /// A plan for some tensors whose leaves are at known places; nil if none can be made, or they depend on
   /// anything else. `isBorder`: what is at a known place is not looked behind.
-  init?(_ tensors: [Tensor?], places: TensorMap<Source>, isBorder: Bool) {
+  init?(_ tensors: [Tensor?], places: TensorMap<Source>, isBorder: Bool) throws {
     func source(_ tensor: Tensor) -> Source? {
       places[tensor] ?? (tensor.constant != nil ? .number(tensor) : nil)
     }
     let roots = tensors.compactMap { $0 }.filter { $0.leaf == nil }
     let request = Request(roots, border: isBorder ? places : nil)
-    guard !request.isPlain, let plan = request.newPlan() else { return nil }
+    guard !request.isPlain, let plan = try request.newPlan() else { return nil }
     sources = plan.inputs.compactMap { source(request.node($0)) }
     var results = TensorMap<Int>()
     for (i, node) in request.results.enumerated() { results[request.node(node)] = i }
@@ -127,7 +127,7 @@ struct Derivation {
     for i in 0..<request.count { places[request.node(i)] = .node(i) }
     for (i, tensor) in beside.enumerated() { if let tensor { places[tensor] = .given(i) } }
     let tensors = try [root] + derived(seed, beside, carry)
-    guard let recipe = Recipe(tensors, places: places, isBorder: false) else { return nil }
+    guard let recipe = try Recipe(tensors, places: places, isBorder: false) else { return nil }
     let values = try recipe.run(request.value, given: given)
     PlanCache.insert(recipe, structure)
     return values

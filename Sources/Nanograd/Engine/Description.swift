@@ -8,7 +8,7 @@ import Glibc
 public func planDescription(of tensors: [Tensor]) throws -> String {
   let request = Request(tensors.filter { $0.leaf == nil })
   guard !request.results.isEmpty else { return "Nothing to compute.\n" }
-  guard let plan = request.plan else {
+  guard let plan = try request.plan else {
     return "\(request.count) tensors, one at a time, by the plain evaluator.\n"
   }
   return plan.description
@@ -19,7 +19,7 @@ public func planDescription(of tensors: [Tensor]) throws -> String {
 public func planProfile(of tensors: [Tensor], runs: Int) throws -> String {
   try require(runs >= 1, .argument, "\(runs) runs, expected at least 1", in: "plan_profile")
   let request = Request(tensors.filter { $0.leaf == nil })
-  guard !request.results.isEmpty, let plan = request.plan else {
+  guard !request.results.isEmpty, let plan = try request.plan else {
     return try planDescription(of: tensors)
   }
   let values = try plan.inputs.map(request.value)

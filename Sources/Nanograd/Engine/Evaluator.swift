@@ -22,7 +22,7 @@ public func evaluate(_ tensors: [Tensor]) throws {
 extension Request {
   /// Computes the results: by a plan, in stretches, or one node at a time.
   fileprivate func run() throws -> [Value] {
-    if let plan { return try plan.run(plan.inputs.map(value)) }
+    if let plan = try plan { return try plan.run(plan.inputs.map(value)) }
     if isLong, !Evaluation.isPlain.load(ordering: .relaxed) {
       if let values = try Stretches(self, results: results).computed() { return values }
     }

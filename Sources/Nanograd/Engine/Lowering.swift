@@ -136,7 +136,7 @@ struct Lowering {
   }
 
   private mutating func constant(_ number: Double, _ node: Tensor) throws -> View {
-    let value = try Value(bytes: node.dtype.size, isCounted: false)
+    let value = try Value(bytes: node.dtype.size, for: .plans)
     if node.dtype == .float32 {
       value.elements(Float.self).pointee = Float(number)
     } else {

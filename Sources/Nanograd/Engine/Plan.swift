@@ -1,7 +1,6 @@
 //  A graph compiled to loops. It knows no leaf: their values are bound to it at every run.
 
 import NanogradKernelTable
-import Synchronization
 
 final class Plan: @unchecked Sendable {
   /// A chain of loops, to be run over rows cut into blocks.
@@ -41,7 +40,7 @@ final class Plan: @unchecked Sendable {
   private let constants: [(buffer: Int, value: Value)]
   private let continued: [(buffer: Int, by: Int)]
   /// Memory from the last run, for the next.
-  private let spare = Mutex<Context?>(nil)
+  private let spare = Spare()
 
   init(nodes: [Tensor], same: [Int], operands: [[Int]], isInput: [Bool], results: [Int]) throws {
     let graph = try Joined(
@@ -63,7 +62,7 @@ final class Plan: @unchecked Sendable {
     }
     // What no machine can hold is left to the plain evaluator, which says so.
     guard lowering.buffers.reduce(0, { $0 + Double($1.bytes) }) < 0x1p48 else {
-      throw NanogradError(.memory, "intermediates of more than 2^48 bytes")
+      throw NanogradError(.state, "intermediates of more than 2^48 bytes")
     }
     let segments = fused(parts, lowering.buffers)
     buffers = lowering.buffers
@@ -162,7 +161,7 @@ final class Plan: @unchecked Sendable {
         try context.check()
       }
     }
-    spare.withLock { $0 = context }
+    spare.put(context)
     return computed
   }
 
@@ -218,15 +217,9 @@ final class Plan: @unchecked Sendable {
 
   /// The memory of the last run, or new memory if that is in use or of another size.
   private func takeContext(_ threads: Int) throws -> Context {
-    let context = spare.withLock { context in
-      defer { context = nil }
-      return context
-    }
-    if let context, context.threads == threads { return context }
-    let new = Context(
-      arena: try Value(bytes: arenaSize, isCounted: false),
-      scratch: try Value(bytes: scratchSize * threads, isCounted: false),
-      buffers: buffers.count, threads: threads)
+    if let context = spare.take(), context.threads == threads { return context }
+    let new = try Context(
+      arena: arenaSize, scratch: scratchSize * threads, buffers: buffers.count, threads: threads)
     for (b, value) in constants { new.bind(b, value.pointer) }
     for (b, offset) in offsets.enumerated() {
       if let offset { new.bind(b, new.arena.pointer + offset) }

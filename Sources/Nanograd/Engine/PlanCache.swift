@@ -22,22 +22,29 @@ extension Request {
 
   /// The plan for this structure, from the cache or new; nil if there is to be none.
   var plan: Plan? {
-    isPlain ? nil : plan(for: Structure(self))
+    get throws { isPlain ? nil : try plan(for: Structure(self)) }
   }
 
-  func plan(for structure: Structure) -> Plan? {
+  func plan(for structure: Structure) throws -> Plan? {
     if let recipe = PlanCache.find(structure) { return recipe.plan }
-    guard let plan = newPlan() else { return nil }
+    guard let plan = try newPlan() else { return nil }
     PlanCache.insert(Recipe(plan), structure)
     return plan
   }
 
-  /// A new plan. That none can be made is no failure of the computation.
-  func newPlan() -> Plan? {
-    try? Plan(
-      nodes: (0..<count).map(node), same: sameNodes(),
-      operands: (0..<count).map { operands($0).map { Int($0) } }, isInput: isInput,
-      results: results)
+  /// A new plan. That none can be made is no failure of the computation, but a lack of memory is: another
+  /// evaluator would round differently.
+  func newPlan() throws -> Plan? {
+    do {
+      return try Plan(
+        nodes: (0..<count).map(node), same: sameNodes(),
+        operands: (0..<count).map { operands($0).map { Int($0) } }, isInput: isInput,
+        results: results)
+    } catch let error as NanogradError where error.code == .memory {
+      throw error
+    } catch {
+      return nil
+    }
   }
 
   /// Everything about the graph that a plan depends on.
@@ -131,8 +138,8 @@ struct Structure: Hashable, Sendable {
 }
 
 /// The plans used last.
-struct PlanCache: ~Copyable {
-  private static let shared = Mutex(PlanCache())
+struct PlanCache {
+  static let shared = Guarded(PlanCache())
   private static let capacity = 256
   /// The most memory that cached plans keep for their intermediates, the newest plan's aside.
   private static let memory = 256 << 20
@@ -142,6 +149,16 @@ struct PlanCache: ~Copyable {
     var used: UInt64
   }
   private var entries: [Structure: Entry] = [:]
+
+  /// Empties the cache. The plans go after its lock is let go.
+  static func removeAll() {
+    let entries = shared.withLock { cache in
+      defer { cache.entries = [:] }
+      return cache.entries
+    }
+    withExtendedLifetime(entries) {}
+  }
+
   private var clock: UInt64 = 0
 
   static func find(_ structure: Structure) -> Recipe? {

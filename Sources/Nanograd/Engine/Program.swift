@@ -11,10 +11,10 @@ final class Program {
   private let plan: Plan?
 
   /// Plans for tensors that are no leaves, and the leaves that are to have their values, if any.
-  init(_ roots: [Tensor], for leaves: [Leaf?]) {
+  init(_ roots: [Tensor], for leaves: [Leaf?]) throws {
     self.roots = roots
     let request = Request(roots)
-    plan = request.isPlain ? nil : request.newPlan()
+    plan = try request.isPlain ? nil : request.newPlan()
     inputs = plan?.inputs.map(request.node) ?? []
     var places = TensorMap<Int>()
     for (i, node) in request.results.enumerated() { places[request.node(node)] = i }

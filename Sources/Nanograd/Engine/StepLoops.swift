@@ -2,7 +2,6 @@
 
 import Glibc
 import NanogradKernelTable
-import Synchronization
 
 /// A step as it is run: a loop over rows, any of which may be run on any thread.
 protocol StepLoop: AnyObject {
@@ -18,19 +17,30 @@ final class Context: @unchecked Sendable {
   let arena: Value
   /// One stretch per thread.
   let scratch: Value
+  /// Where each buffer is; behind the arena in its memory.
   private let pointers: UnsafeMutablePointer<UnsafeMutableRawPointer>
-  private let failure = Mutex<NanogradError?>(nil)
+  private let failure = AtomicReference<Failure>()
   let threads: Int
 
-  init(arena: Value, scratch: Value, buffers: Int, threads: Int) {
-    self.arena = arena
-    self.scratch = scratch
-    self.threads = threads
-    pointers = .allocate(capacity: Swift.max(buffers, 1))
-    pointers.initialize(repeating: arena.pointer, count: Swift.max(buffers, 1))
+  /// What a step could not do.
+  private final class Failure {
+    let error: NanogradError
+    init(_ error: NanogradError) { self.error = error }
   }
 
-  deinit { pointers.deallocate() }
+  init(arena size: Int, scratch: Int, buffers: Int, threads: Int) throws {
+    let table = (size + 63) & ~63
+    let count = Swift.max(buffers, 1)
+    arena = try Value(
+      bytes: table + count * MemoryLayout<UnsafeMutableRawPointer>.stride, for: .working)
+    self.scratch = try Value(bytes: scratch, for: .working)
+    self.threads = threads
+    pointers = (arena.pointer + table).bindMemory(
+      to: UnsafeMutableRawPointer.self, capacity: count)
+    pointers.initialize(repeating: arena.pointer, count: count)
+  }
+
+  var bytes: Int { arena.bytes + scratch.bytes }
 
   func bind(_ buffer: Int, _ pointer: UnsafeMutableRawPointer) { pointers[buffer] = pointer }
   func pointer<T>(_ buffer: Int, _ type: T.Type) -> UnsafeMutablePointer<T> {
@@ -40,17 +50,13 @@ final class Context: @unchecked Sendable {
 
   /// Notes what a step could not do; the first error counts.
   func fail(_ error: any Error) {
-    let known = error as? NanogradError ?? NanogradError(.state, "\(error)")
-    failure.withLock { $0 = $0 ?? known }
+    failure.putFirst(Failure(error as? NanogradError ?? NanogradError(.state, "\(error)")))
   }
 
   /// Throws what a step noted.
   func check() throws {
-    let error = failure.withLock { failure in
-      defer { failure = nil }
-      return failure
-    }
-    if let error { throw error }
+    guard !failure.isEmpty, let error = failure.take()?.error else { return }
+    throw error
   }
 }
 

@@ -49,7 +49,7 @@ struct Stretches {
   private func run(keepsAll: Bool) throws -> [Value?]? {
     var values = [Value?](repeating: nil, count: request.count)
     for part in parts {
-      guard let plan = part.request.plan(for: part.structure) else { return nil }
+      guard let plan = try part.request.plan(for: part.structure) else { return nil }
       let computed = try plan.run(plan.inputs.map { try value(part.origin[$0], values) })
       for (i, value) in zip(part.request.results, computed) { values[part.origin[i]] = value }
       guard !keepsAll else { continue }
@@ -116,6 +116,6 @@ struct Stretches {
     let totals = try zip(shares, given.dropFirst(seeds.count)).map { share, sum in
       try share.map { share in try sum.map { try $0 + share } ?? share }
     }
-    return withExtendedLifetime(given) { Recipe(totals, places: places, isBorder: true) }
+    return try withExtendedLifetime(given) { try Recipe(totals, places: places, isBorder: true) }
   }
 }

@@ -37,7 +37,7 @@ struct Update {
   private var norm: Tensor?
   /// The numbers that change from step to step.
   private var scalars: [Scalar] = []
-  private var program = Program([], for: [])
+  private var program: Program?
 
   init(_ slots: [Slot], _ kind: Optimizer.Kind, _ settings: Optimizer.Settings) throws {
     self.slots = slots
@@ -45,7 +45,7 @@ struct Update {
     self.settings = settings
     let gradients = try clipped()
     for (slot, g) in zip(slots, gradients) { try append(slot, g) }
-    program = Program(
+    program = try Program(
       results.map(\.tensor) + (norm.map { [$0] } ?? []), for: results.map(\.leaf))
   }
 
@@ -58,7 +58,7 @@ struct Update {
   /// nothing. The result is the norm of the gradients, where that is computed.
   func run(rate: Double) throws -> Double? {
     for scalar in scalars { try scalar.write(rate: rate, settings) }
-    let values = try program.run()
+    let values = try program?.run() ?? []
     let norm = norm.flatMap { norm in
       values.last.map {
         norm.dtype == .float32

@@ -1,0 +1,231 @@
+//  Memory for data: the one place where it is allocated, checked, counted and limited.
+
+import Glibc
+import Synchronization
+
+/// How many bytes of memory for data there are, by what they are for, at one moment.
+public struct MemoryUse: Equatable, Sendable {
+  /// Data of tensors: leaves, gradients, and results that were asked for.
+  public internal(set) var values = 0
+  /// What computations under way work with.
+  public internal(set) var working = 0
+  /// What compiled plans keep for their next run.
+  public internal(set) var plans = 0
+  /// Freed memory that is kept for the next request of its size.
+  public internal(set) var pool = 0
+  /// The table of handles of the C interface.
+  public internal(set) var handles = 0
+  /// The most that `total` has been, since the start or `resetMemoryPeak`.
+  public internal(set) var peak = 0
+  /// The most that `total` may be, if there is a limit.
+  public internal(set) var limit: Int?
+
+  /// All of it.
+  public var total: Int { values + working + plans + pool + handles }
+}
+
+/// The memory for data that the process has now.
+public var memoryUse: MemoryUse { Memory.use }
+
+/// Limits the memory for data, what is kept for speed included, to some bytes; nil for no limit. What would
+/// exceed it throws. What is there already stays.
+public func setMemoryLimit(_ bytes: Int?) throws {
+  if let bytes, bytes <= 0 {
+    throw NanogradError(.argument, "\(bytes) bytes, expected more", function: "set_memory_limit")
+  }
+  Memory.setLimit(bytes)
+}
+
+/// Lets the peak of memory begin again at what there is now.
+public func resetMemoryPeak() { Memory.resetPeak() }
+
+/// Frees what is kept for speed alone: freed memory, and compiled plans with the memory they keep. What is
+/// computed next takes longer once, and gives the same.
+public func releaseCaches() {
+  PlanCache.removeAll()
+  Memory.releaseIdle()
+}
+
+/// Bytes of tensor data alive in the process.
+package var liveBytes: Int { Memory.liveBytes }
+
+package enum Memory {
+  /// What memory is for.
+  package enum Use {
+    case values, working, plans, handles
+  }
+
+  /// Read by anyone at any time. Together and in one place, because each request reads them all.
+  private struct Accounts: ~Copyable {
+    let values = Atomic(0)
+    let working = Atomic(0)
+    let plans = Atomic(0)
+    let handles = Atomic(0)
+    /// What the pool keeps.
+    let kept = Atomic(0)
+    let peak = Atomic(0)
+    let limit = Atomic(Int.max)
+
+    var total: Int {
+      values.load(ordering: .relaxed) + working.load(ordering: .relaxed)
+        + plans.load(ordering: .relaxed) + handles.load(ordering: .relaxed)
+        + kept.load(ordering: .relaxed)
+    }
+
+    @inline(__always)
+    func add(_ bytes: Int, _ use: Use) {
+      switch use {
+      case .values: values.wrappingAdd(bytes, ordering: .relaxed)
+      case .working: working.wrappingAdd(bytes, ordering: .relaxed)
+      case .plans: plans.wrappingAdd(bytes, ordering: .relaxed)
+      case .handles: handles.wrappingAdd(bytes, ordering: .relaxed)
+      }
+    }
+  }
+
+  private static let accounts = Accounts()
+  static let pool = Guarded(FreeList())
+
+  /// More than any machine has, and small enough to be added up.
+  private static let most = 1 << 56
+
+  static var liveBytes: Int { accounts.values.load(ordering: .relaxed) }
+
+  // MARK: Taking and giving
+
+  /// Memory for some bytes, aligned to 64, not initialised.
+  package static func take(_ bytes: Int, _ use: Use) throws -> UnsafeMutableRawPointer {
+    guard bytes <= most else { throw refusal(bytes) }
+    let room = room(bytes)
+    if room >= FreeList.smallest, let piece = reuse(bytes, room, use) { return piece }
+    if let fresh = allocate(bytes, room, use) { return fresh }
+    // What is kept for speed goes before anything fails.
+    releaseIdle()
+    if let fresh = allocate(bytes, room, use) { return fresh }
+    throw refusal(bytes)
+  }
+
+  /// Gives back what was taken for so many bytes.
+  package static func give(_ pointer: UnsafeMutableRawPointer, _ bytes: Int, _ use: Use) {
+    let room = room(bytes)
+    if room >= FreeList.smallest && keep(pointer, bytes, room, use) { return }
+    free(pointer)
+    accounts.add(-bytes, use)
+  }
+
+  // What changes hands between the pool and its users is for a moment counted twice, never not at all, and
+  // only under the pool's lock: who finds too little room takes that lock before looking again.
+
+  private static func reuse(_ bytes: Int, _ room: Int, _ use: Use) -> UnsafeMutableRawPointer? {
+    pool.withLock { pool in
+      guard let piece = pool.take(room) else { return nil }
+      accounts.add(bytes, use)
+      accounts.kept.wrappingSubtract(room, ordering: .relaxed)
+      return piece
+    }
+  }
+
+  private static func keep(
+    _ pointer: UnsafeMutableRawPointer, _ bytes: Int, _ room: Int, _ use: Use
+  ) -> Bool {
+    pool.withLock { pool in
+      guard accounts.kept.load(ordering: .relaxed) + room <= FreeList.capacity else { return false }
+      pool.keep(pointer, room)
+      accounts.kept.wrappingAdd(room, ordering: .relaxed)
+      accounts.add(-bytes, use)
+      return true
+    }
+  }
+
+  /// At least a cache line, so that there is always an address, and whole ones, so that a vector may be read
+  /// past the last element.
+  private static func room(_ bytes: Int) -> Int { Swift.max((bytes + 63) & ~63, 64) }
+
+  /// Memory from the system; nil if it has none or the limit is reached.
+  private static func allocate(_ bytes: Int, _ room: Int, _ use: Use) -> UnsafeMutableRawPointer? {
+    let limit = accounts.limit.load(ordering: .relaxed)
+    // What cannot be is not even counted for a moment, in which it would be in others' way.
+    if limit < Int.max, bytes > limit || accounts.total > limit - bytes { return nil }
+    // Counted first: threads that ask at once do not together get more than there is.
+    accounts.add(bytes, use)
+    let total = accounts.total
+    var address: UnsafeMutableRawPointer?
+    // Large pieces on large pages, where the system has them: a product walks over many.
+    let isLarge = room >= 1 << 20
+    guard total <= limit, posix_memalign(&address, isLarge ? 1 << 21 : 64, room) == 0 else {
+      accounts.add(-bytes, use)
+      return nil
+    }
+    if isLarge { madvise(address, room, MADV_HUGEPAGE) }
+    if total > accounts.peak.load(ordering: .relaxed) {
+      accounts.peak.max(total, ordering: .relaxed)
+    }
+    return address
+  }
+
+  private static func refusal(_ bytes: Int) -> NanogradError {
+    let limit = accounts.limit.load(ordering: .relaxed)
+    let wish = "no memory for \(bytes) bytes of data: \(accounts.total) are in use"
+    return NanogradError(
+      .memory,
+      limit < Int.max
+        ? "\(wish), the limit is \(limit); expected less at a time, or a higher limit "
+          + "(set_memory_limit)"
+        : "\(wish); expected less at a time, or tensors to be released first")
+  }
+
+  // MARK: Limits and accounts
+
+  static func setLimit(_ bytes: Int?) {
+    accounts.limit.store(bytes ?? Int.max, ordering: .relaxed)
+    if let bytes, accounts.total > bytes { releaseIdle() }
+  }
+
+  static func resetPeak() { accounts.peak.store(accounts.total, ordering: .relaxed) }
+
+  /// Frees what nobody uses at the moment. Plans stay, without their memory.
+  static func releaseIdle() {
+    Spare.releaseAll()
+    let pieces = pool.withLock { pool in
+      defer { accounts.kept.store(0, ordering: .relaxed) }
+      return pool.removeAll()
+    }
+    for piece in pieces { free(piece) }
+  }
+
+  static var use: MemoryUse {
+    let idle = Spare.bytes
+    var use = MemoryUse()
+    use.values = liveBytes
+    use.working = Swift.max(accounts.working.load(ordering: .relaxed) - idle, 0)
+    use.plans = accounts.plans.load(ordering: .relaxed) + idle
+    use.pool = accounts.kept.load(ordering: .relaxed)
+    use.handles = accounts.handles.load(ordering: .relaxed)
+    use.peak = Swift.max(accounts.peak.load(ordering: .relaxed), use.total)
+    let limit = accounts.limit.load(ordering: .relaxed)
+    use.limit = limit < Int.max ? limit : nil
+    return use
+  }
+}
+
+/// Memory that was freed is kept for the next request of its size: a training step asks for the same sizes
+/// again and again, and fresh pages cost more than the arithmetic on them.
+struct FreeList {
+  /// Pieces below this size are malloc's business.
+  static let smallest = 4096
+  /// The most bytes kept.
+  static let capacity = 64 << 20
+
+  private var pieces: [Int: [UnsafeMutableRawPointer]] = [:]
+
+  mutating func take(_ room: Int) -> UnsafeMutableRawPointer? { pieces[room]?.popLast() }
+
+  mutating func keep(_ pointer: UnsafeMutableRawPointer, _ room: Int) {
+    pieces[room, default: []].append(pointer)
+  }
+
+  mutating func removeAll() -> [UnsafeMutableRawPointer] {
+    defer { pieces = [:] }
+    return Array(pieces.values.joined())
+  }
+}

@@ -1,0 +1,256 @@
+/* Memory for data: what is counted, limits, and what a limit of the system does. */
+#include "support.h"
+
+#include <pthread.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { mebi = 1 << 20 };
+
+static int64_t stat_of(int32_t stat) {
+  int64_t bytes = ng_memory_stat(stat);
+  assert_true(bytes >= 0);
+  return bytes;
+}
+
+/* A Variable of some bytes. */
+static ng_tensor *data(int64_t bytes) { return ng_uniform(NG_FLOAT32, SHAPE(bytes / 4), 0, 1); }
+
+/* Nothing is kept, and the peak is what there is. */
+static int begin_empty(void **state) {
+  ng_release_caches();
+  ng_reset_memory_peak();
+  return begin_test(state);
+}
+
+static int end_limited(void **state) {
+  return ng_set_memory_limit(0) != NG_OK ? -1 : end_test(state);
+}
+#define MEMORY(function) cmocka_unit_test_setup_teardown(function, begin_empty, end_limited)
+
+static void expect_sum(void) {
+  int64_t sum = 0;
+  for (int32_t stat = NG_MEMORY_VALUES; stat <= NG_MEMORY_POOL; stat++)
+    sum += stat_of(stat);
+  assert_int_equal(stat_of(NG_MEMORY_TOTAL), sum);
+  assert_true(stat_of(NG_MEMORY_PEAK) >= sum);
+  assert_int_equal(stat_of(NG_MEMORY_VALUES), ng_live_bytes());
+}
+
+static void test_values_are_counted(void **state) {
+  (void)state;
+  int64_t values = stat_of(NG_MEMORY_VALUES), pool = stat_of(NG_MEMORY_POOL);
+  ng_tensor *x = data(4 * mebi);
+  assert_int_equal(stat_of(NG_MEMORY_VALUES), values + 4 * mebi);
+  expect_sum();
+  ng_tensor *y = ng_exp(x);
+  assert_int_equal(stat_of(NG_MEMORY_VALUES), values + 4 * mebi); /* lazy */
+  expect_ok(ng_eval(&y, 1));
+  assert_int_equal(stat_of(NG_MEMORY_VALUES), values + 8 * mebi);
+  assert_int_equal(stat_of(NG_MEMORY_WORKING), 0);
+  expect_sum();
+  expect_ok(ng_release(y));
+  assert_int_equal(stat_of(NG_MEMORY_VALUES), values + 4 * mebi);
+  assert_int_equal(stat_of(NG_MEMORY_POOL), pool + 4 * mebi);
+  y = data(4 * mebi); /* takes what was kept */
+  assert_int_equal(stat_of(NG_MEMORY_POOL), pool);
+  assert_non_null(y);
+  expect_sum();
+}
+
+static void test_plans_keep_memory(void **state) {
+  (void)state;
+  int64_t plans = stat_of(NG_MEMORY_PLANS);
+  ng_tensor *a = data(mebi), *w = ng_reshape(a, SHAPE(512, 512));
+  ng_tensor *product = ng_matmul(ng_matmul(w, w), ng_transpose(w));
+  expect_ok(ng_eval(&product, 1));
+  /* At least the product in between. With the plain evaluator there are no plans. */
+  const char *engine = getenv("NANOGRAD_ENGINE");
+  int64_t kept = stat_of(NG_MEMORY_PLANS) - plans;
+  assert_true(engine != NULL && strcmp(engine, "plain") == 0 ? kept == 0 : kept >= mebi);
+  assert_int_equal(stat_of(NG_MEMORY_WORKING), 0);
+  expect_sum();
+  double before = ng_item(ng_sum(product, ALL_AXES, 0));
+  ng_release_caches();
+  assert_int_equal(stat_of(NG_MEMORY_PLANS), 0);
+  assert_int_equal(stat_of(NG_MEMORY_POOL), 0);
+  expect_sum();
+  ng_tensor *again = ng_matmul(ng_matmul(w, w), ng_transpose(w));
+  expect_item(ng_sum(again, ALL_AXES, 0), before, 0);
+}
+
+static void test_peak(void **state) {
+  (void)state;
+  int64_t before = stat_of(NG_MEMORY_TOTAL);
+  assert_int_equal(stat_of(NG_MEMORY_PEAK), before);
+  expect_ok(ng_release(data(16 * mebi)));
+  ng_release_caches();
+  assert_true(stat_of(NG_MEMORY_TOTAL) < before + mebi);
+  int64_t peak = stat_of(NG_MEMORY_PEAK);
+  assert_in_range(peak, before + 16 * mebi, before + 17 * mebi);
+  ng_reset_memory_peak();
+  assert_int_equal(stat_of(NG_MEMORY_PEAK), stat_of(NG_MEMORY_TOTAL));
+}
+
+static void test_limit(void **state) {
+  (void)state;
+  ng_tensor *x = data(mebi);
+  int64_t total = stat_of(NG_MEMORY_TOTAL), limit = total + 8 * mebi;
+  assert_int_equal(stat_of(NG_MEMORY_LIMIT), 0);
+  expect_ok(ng_set_memory_limit(limit));
+  assert_int_equal(stat_of(NG_MEMORY_LIMIT), limit);
+  ng_tensor *fits = data(7 * mebi);
+  assert_non_null(fits);
+  assert_null(data(4 * mebi));
+  char in_use[64], at_most[64];
+  snprintf(in_use, sizeof in_use, "%lld are in use", (long long)stat_of(NG_MEMORY_TOTAL));
+  snprintf(at_most, sizeof at_most, "the limit is %lld", (long long)limit);
+  assert_non_null(strstr(ng_error_message(), "no memory for 4194304 bytes"));
+  assert_non_null(strstr(ng_error_message(), in_use));
+  assert_non_null(strstr(ng_error_message(), at_most));
+  assert_non_null(strstr(ng_error_message(), "set_memory_limit"));
+  expect_error(NG_ERROR_MEMORY, "ng_uniform");
+  assert_true(works());
+
+  /* What is kept makes room for what is needed. */
+  expect_ok(ng_release(fits));
+  assert_true(stat_of(NG_MEMORY_POOL) >= 7 * mebi);
+  ng_tensor *other = data(6 * mebi);
+  assert_non_null(other);
+  assert_true(stat_of(NG_MEMORY_POOL) < mebi);
+  assert_true(stat_of(NG_MEMORY_PEAK) <= limit);
+
+  /* Lazy tensors are refused when they are asked for, and can be had once there is room. */
+  ng_tensor *y = ng_add_scalar(ng_broadcast_to(x, SHAPE(16, mebi / 4)), 1);
+  assert_int_equal(ng_eval(&y, 1), NG_ERROR_MEMORY);
+  expect_error(NG_ERROR_MEMORY, "ng_eval");
+  expect_ok(ng_set_memory_limit(0));
+  expect_ok(ng_eval(&y, 1));
+}
+
+static void test_limit_below_what_is_in_use(void **state) {
+  (void)state;
+  const float numbers[3] = {1, 2, 3};
+  ng_tensor *x = ng_variable(NG_FLOAT32, SHAPE(3), numbers, "x"), *large = data(mebi);
+  expect_ok(ng_set_memory_limit(1));
+  expect_numbers(x, NUMBERS(1, 2, 3), 0); /* needs no more */
+  expect_ok(ng_write(x, (float[]){4, 5, 6}, sizeof numbers));
+  assert_null(ng_variable(NG_FLOAT32, SHAPE(3), numbers, "y"));
+  expect_error(NG_ERROR_MEMORY, "ng_variable");
+  int64_t enough = stat_of(NG_MEMORY_TOTAL) - mebi / 2;
+  expect_ok(ng_set_memory_limit(enough));
+  assert_null(ng_variable(NG_FLOAT32, SHAPE(3), numbers, "y"));
+  expect_error(NG_ERROR_MEMORY, "ng_variable");
+  expect_ok(ng_release(large));
+  expect_numbers(ng_variable(NG_FLOAT32, SHAPE(3), numbers, "y"), NUMBERS(1, 2, 3), 0);
+  expect_numbers(x, NUMBERS(4, 5, 6), 0);
+}
+
+static void test_limit_frees_what_is_kept(void **state) {
+  (void)state;
+  expect_ok(ng_release(data(8 * mebi)));
+  assert_true(stat_of(NG_MEMORY_POOL) >= 8 * mebi);
+  expect_ok(ng_set_memory_limit(stat_of(NG_MEMORY_TOTAL)));
+  assert_true(stat_of(NG_MEMORY_POOL) >= 8 * mebi); /* not in the way */
+  expect_ok(ng_set_memory_limit(stat_of(NG_MEMORY_TOTAL) - mebi));
+  assert_int_equal(stat_of(NG_MEMORY_POOL), 0);
+}
+
+/* Threads that ask at once do not together get more than there is. */
+static void *fill(void *result) {
+  int64_t *held = result;
+  ng_scope_begin();
+  while (data(64 * 1024) != NULL)
+    ++*held;
+  *held = ng_error() == NG_ERROR_MEMORY ? *held : -1;
+  ng_scope_end();
+  return NULL;
+}
+
+static void test_limit_for_all_threads(void **state) {
+  (void)state;
+  enum { threads = 4 };
+  int64_t limit = stat_of(NG_MEMORY_TOTAL) + 32 * mebi, held[threads] = {0};
+  expect_ok(ng_set_memory_limit(limit));
+  pthread_t ids[threads];
+  for (int k = 0; k < threads; k++)
+    assert_int_equal(pthread_create(&ids[k], NULL, fill, &held[k]), 0);
+  for (int k = 0; k < threads; k++) {
+    pthread_join(ids[k], NULL);
+    assert_true(held[k] >= 0);
+  }
+  int64_t peak = stat_of(NG_MEMORY_PEAK);
+  assert_in_range(peak, limit - mebi, limit);
+}
+
+/* ---- A limit of the system --------------------------------------------------------------------
+ */
+
+/* The child's: more than there is, again and again, and a small computation after each. */
+static int run_short_of_addresses(void) {
+  FILE *file = fopen("/proc/self/statm", "r");
+  long pages = 0;
+  if (file == NULL || fscanf(file, "%ld", &pages) != 1)
+    return 2;
+  fclose(file);
+  rlim_t most = (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) + 256 * mebi;
+  if (setrlimit(RLIMIT_AS, &(struct rlimit){most, most}) != 0)
+    return 3;
+  for (int64_t bytes = (int64_t)1 << 40; bytes >= 512 * mebi; bytes /= 2) {
+    ng_scope_begin();
+    ng_tensor *x = data(bytes);
+    if (x != NULL || ng_error() != NG_ERROR_MEMORY)
+      return 4;
+    ng_clear_error();
+    ng_tensor *y = ng_exp(ng_full(NG_FLOAT32, SHAPE(bytes / 4), 1));
+    if (ng_eval(&y, 1) != NG_ERROR_MEMORY)
+      return 5;
+    ng_clear_error();
+    if (!works() || ng_error() != NG_OK)
+      return 6;
+    ng_scope_end();
+  }
+  /* Piece by piece until there is no more; then all that again. */
+  for (int round = 0; round < 3; round++) {
+    ng_scope_begin();
+    int pieces = 0;
+    while (data(16 * mebi) != NULL)
+      pieces++;
+    if (pieces < 8 || pieces > 32 || ng_error() != NG_ERROR_MEMORY)
+      return 7;
+    ng_clear_error();
+    if (!works() || ng_error() != NG_OK)
+      return 8;
+    ng_scope_end();
+  }
+  return 0;
+}
+
+static void test_limit_of_the_system(void **state) {
+  (void)state;
+  pid_t child = fork();
+  assert_true(child >= 0);
+  if (child == 0) {
+    ng_set_num_threads(1);
+    _exit(run_short_of_addresses());
+  }
+  int status = -1;
+  assert_int_equal(waitpid(child, &status, 0), child);
+  assert_true(WIFEXITED(status));
+  assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      MEMORY(test_values_are_counted),
+      MEMORY(test_plans_keep_memory),
+      MEMORY(test_peak),
+      MEMORY(test_limit),
+      MEMORY(test_limit_below_what_is_in_use),
+      MEMORY(test_limit_frees_what_is_kept),
+      MEMORY(test_limit_for_all_threads),
+      MEMORY(test_limit_of_the_system),
+  };
+  return cmocka_run_group_tests_name("memory", tests, NULL, NULL);
+}
