@@ -10,14 +10,16 @@ enum Kind: UInt64 {
   case tensor = 1
   case optimizer = 2
   case schedule = 3
+  case file = 4
+  case checkpoint = 5
 }
 
 /// The process's table of handles. Any thread may make, use and release handles at any time; slots are
 /// never given back to the system, so that even a stale handle leads to a slot.
 ///
-/// A handle is, from the top: 36 bits of generation, 26 bits of slot, 2 bits of kind (never 0).
+/// A handle is, from the top: 35 bits of generation, 26 bits of slot, 3 bits of kind (never 0).
 enum Handles {
-  /// `state` is generation · 8 + kind · 2 + lock while the slot is in use, generation · 8 when it is free.
+  /// `state` is generation · 16 + kind · 2 + lock while the slot is in use, generation · 16 when it is free.
   private struct Slot: ~Copyable {
     let state = Atomic<UInt64>(0)
     /// Touched only by whoever holds the lock.
@@ -27,7 +29,9 @@ enum Handles {
   }
 
   private static let slotBits: UInt64 = 26
-  private static let generationMask: UInt64 = (1 << 36) - 1
+  private static let kindBits: UInt64 = 3
+  private static let kindMask: UInt64 = (1 << kindBits) - 1
+  private static let generationMask: UInt64 = (1 << (64 - slotBits - kindBits)) - 1
   private static let blockSize = 4096
   private static let blocks = [UInt](repeating: 0, count: (1 << 26) / blockSize)
     .withUnsafeBufferPointer { zeros in
@@ -57,11 +61,11 @@ enum Handles {
   /// A new handle, which owns the object; nil if the table is full or there is no memory for more of it.
   static func make(_ object: AnyObject, _ kind: Kind) -> UInt64? {
     guard let index = takeSlot(), let slot = slot(index) else { return nil }
-    let generation = slot.pointee.state.load(ordering: .relaxed) >> 3
+    let generation = slot.pointee.state.load(ordering: .relaxed) >> (kindBits + 1)
     slot.pointee.object = Unmanaged.passRetained(object)
-    slot.pointee.state.store((generation << 3) | (kind.rawValue << 1), ordering: .releasing)
+    slot.pointee.state.store(inUse(generation, kind), ordering: .releasing)
     live.wrappingAdd(1, ordering: .relaxed)
-    return (generation << (slotBits + 2)) | (UInt64(index) << 2) | kind.rawValue
+    return (generation << (slotBits + kindBits)) | (UInt64(index) << kindBits) | kind.rawValue
   }
 
   /// The object that a handle stands for; nil if it is stale or was never one of this kind.
@@ -77,8 +81,9 @@ enum Handles {
     guard let (slot, state) = lock(handle, kind) else { return false }
     let object = slot.pointee.object
     slot.pointee.object = nil
-    slot.pointee.state.store((((state >> 3) + 1) & generationMask) << 3, ordering: .releasing)
-    give(back: UInt32(truncatingIfNeeded: (handle >> 2) & ((1 << slotBits) - 1)))
+    let generation = ((state >> (kindBits + 1)) + 1) & generationMask
+    slot.pointee.state.store(generation << (kindBits + 1), ordering: .releasing)
+    give(back: slotIndex(handle))
     live.wrappingSubtract(1, ordering: .relaxed)
     // Last, since it may take a whole graph apart.
     object?.release()
@@ -89,10 +94,8 @@ enum Handles {
   private static func lock(
     _ handle: UInt64, _ kind: Kind
   ) -> (UnsafeMutablePointer<Slot>, UInt64)? {
-    guard handle & 3 == kind.rawValue,
-      let slot = slot(UInt32(truncatingIfNeeded: (handle >> 2) & ((1 << slotBits) - 1)))
-    else { return nil }
-    let state = ((handle >> (slotBits + 2)) << 3) | (kind.rawValue << 1)
+    guard handle & kindMask == kind.rawValue, let slot = slot(slotIndex(handle)) else { return nil }
+    let state = inUse(handle >> (slotBits + kindBits), kind)
     while true {
       let (exchanged, original) = slot.pointee.state.weakCompareExchange(
         expected: state, desired: state | 1, ordering: .acquiring)
@@ -100,6 +103,15 @@ enum Handles {
       guard original | 1 == state | 1 else { return nil }
       ngp_pause()
     }
+  }
+
+  /// The state of a slot in use that nobody has locked.
+  private static func inUse(_ generation: UInt64, _ kind: Kind) -> UInt64 {
+    (generation << (kindBits + 1)) | (kind.rawValue << 1)
+  }
+
+  private static func slotIndex(_ handle: UInt64) -> UInt32 {
+    UInt32(truncatingIfNeeded: (handle >> kindBits) & ((1 << slotBits) - 1))
   }
 
   private static func slot(_ index: UInt32) -> UnsafeMutablePointer<Slot>? {
