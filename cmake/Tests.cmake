@@ -5,7 +5,7 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
 
 file(GLOB _tests CONFIGURE_DEPENDS ctests/test_*.c)
-file(GLOB _support CONFIGURE_DEPENDS ctests/support.c)
+file(GLOB _support CONFIGURE_DEPENDS ctests/support.c ctests/checkpoint.c)
 foreach(_source IN LISTS _tests)
   cmake_path(GET _source STEM _name)
   nanograd_program(${_name} ctests ${_source} example_common PkgConfig::CMOCKA)

@@ -10,6 +10,8 @@ enum {
   argument_error = 1 << -NG_ERROR_ARGUMENT,
   memory_error = 1 << -NG_ERROR_MEMORY,
   state_error = 1 << -NG_ERROR_STATE,
+  file_error = 1 << -NG_ERROR_FILE,
+  format_error = 1 << -NG_ERROR_FORMAT,
   size_error = shape_error | memory_error
 };
 
@@ -18,10 +20,15 @@ static ng_tensor *x, *v, *c, *b, *n, *p, *y, *i, *rows, *empty, *deep, *stale, *
 static ng_tensor *w1, *w3, *w4, *v3, *v4;
 static ng_optimizer *optimizer, *sgd, *adam;
 static ng_schedule *schedule, *endless;
+static ng_checkpoint *training;
+static ng_safetensors *file;
 static int64_t room[8];
 static const int64_t zeros[16], huge = (int64_t)1 << 62;
 static double out;
 static char text[8];
+
+/* An array of names. */
+#define NAMES(...) ((const char *[]){__VA_ARGS__})
 
 /* ---- Calling --------------------------------------------------------------------------------- */
 
@@ -89,6 +96,7 @@ static void test_wrong_arguments(void **state) {
   begin_call();                                                                                    \
   judge(#function, codes, STATUS_OF(__VA_ARGS__), #__VA_ARGS__);
 #include "abuse_arguments.def"
+#include "abuse_checkpoints.def"
 #include "abuse_training.def"
 #undef REFUSED
   print_message("%d calls refused\n", calls - failures);
@@ -115,6 +123,9 @@ static void test_handles_that_are_none(void **state) {
   ng_schedule *gone = ng_schedule_constant(1, 1);
   expect_ok(ng_optimizer_release(released));
   expect_ok(ng_schedule_release(gone));
+  ng_checkpoint *past = ng_checkpoint_new();
+  expect_ok(ng_checkpoint_release(past));
+  call_with(past, handle_error);
   call_with(stale, handle_error);
   call_with(released, handle_error);
   call_with(gone, handle_error);
@@ -162,6 +173,10 @@ static void test_null_handles(void **state) {
 static const char *kind_of(const char *function, const char *call) {
   if (strncmp(function, "ng_schedule_", 12) == 0)
     return "schedule";
+  if (strncmp(function, "ng_safetensors_", 15) == 0 || strstr(call, "_load(training") != NULL)
+    return "file";
+  if (strncmp(function, "ng_checkpoint_", 14) == 0)
+    return strstr(call, "(bad") ? "checkpoint" : strstr(call, "TENSORS") ? "tensor" : "optimizer";
   if (strncmp(function, "ng_optimizer_", 13) != 0)
     return "tensor";
   return strstr(call, "(bad") ? "optimizer" : strstr(call, "TENSORS") ? "tensor" : "schedule";
@@ -189,6 +204,8 @@ static void test_handles_of_another_kind(void **state) {
   call_with_other_kind(x, "tensor");
   call_with_other_kind(sgd, "optimizer");
   call_with_other_kind(schedule, "schedule");
+  call_with_other_kind(training, "checkpoint");
+  call_with_other_kind(file, "file");
   print_message("%d calls refused\n", calls - failures);
   assert_int_equal(failures, 0);
 }
@@ -202,6 +219,7 @@ static const char *const tested[] = {
 #define OPTIONAL(function, ...) #function,
 #define REFUSED(function, ...) #function,
 #include "abuse_arguments.def"
+#include "abuse_checkpoints.def"
 #include "abuse_handles.def"
 #include "abuse_training.def"
     /* in test_memory.c */
@@ -222,6 +240,8 @@ static const char *const tested[] = {
     "ng_seed",
     "ng_num_threads",
     "ng_isa",
+    /* in test_checkpoint.c */
+    "ng_checkpoint_new",
 };
 
 static void test_every_function_of_the_header(void **state) {
@@ -232,12 +252,12 @@ static void test_every_function_of_the_header(void **state) {
   char path[4096] = __FILE__;
   snprintf(strstr(path, "ctests/test_abuse.c"), 32, "include/nanograd.h");
 #endif
-  FILE *file = fopen(path, "r");
-  if (file == NULL)
+  FILE *header = fopen(path, "r");
+  if (header == NULL)
     skip();
   char line[256];
   int declared = 0, missing = 0;
-  while (fgets(line, sizeof line, file) != NULL) {
+  while (fgets(line, sizeof line, header) != NULL) {
     if (strncmp(line, "NG_API", 6) != 0)
       continue;
     char *name = strstr(line, "ng_"), *end = strchr(line, '(');
@@ -253,9 +273,9 @@ static void test_every_function_of_the_header(void **state) {
       print_error("%s is in no table\n", name), missing++;
     declared++;
   }
-  fclose(file);
+  fclose(header);
   print_message("%d functions\n", declared);
-  assert_true(declared >= 148);
+  assert_true(declared >= 168);
   assert_int_equal(missing, 0);
 }
 
@@ -292,6 +312,14 @@ static int make_operands(void **state) {
   ng_optimizer_add(adam, &p, 1);
   schedule = ng_schedule_linear(10, 1, 0);
   endless = ng_schedule_constant(0, 1);
+  training = ng_checkpoint_new();
+  ng_checkpoint_add(training, NAMES("p"), &p, 1);
+  ng_checkpoint_add_random(training, "random");
+  static const char contents[] = "\x60\0\0\0\0\0\0\0"
+                                 "{\"__metadata__\":{\"k\":\"v\"},\"p\":{\"dtype\":\"F64\","
+                                 "\"shape\":[0,3],\"data_offsets\":[0,0]}}"
+                                 "                ";
+  file = ng_safetensors_open_memory(contents, 8 + 0x60);
   memset(room, 0, sizeof room);
   return ng_backward(ng_ridge(p));
 }
@@ -314,6 +342,9 @@ static int check_operands(void **state) {
   ng_optimizer_release(adam);
   ng_schedule_release(schedule);
   ng_schedule_release(endless);
+  same = same && ng_safetensors_count(file) == 1;
+  ng_checkpoint_release(training);
+  ng_safetensors_release(file);
   return end_test(state) != 0 || !same ? -1 : 0;
 }
 

@@ -115,6 +115,10 @@ typedef struct ng_tensor ng_tensor;
 typedef struct ng_optimizer ng_optimizer;
 /** A handle to a schedule of rates. Owned by the caller; scopes do not touch it. */
 typedef struct ng_schedule ng_schedule;
+/** A handle to a list of what belongs to a checkpoint. Owned by the caller; scopes do not touch it. */
+typedef struct ng_checkpoint ng_checkpoint;
+/** A handle to an open safetensors file. Owned by the caller; scopes do not touch it. */
+typedef struct ng_safetensors ng_safetensors;
 
 /** 0 (`NG_OK`) for success, or a negative error code. */
 typedef int32_t ng_status;
@@ -140,7 +144,9 @@ enum {
   NG_ERROR_ARGUMENT = -5, /**< an axis, count or number is out of its range */
   NG_ERROR_INDEX = -6,    /**< an element of an index tensor is out of range (found on evaluation) */
   NG_ERROR_MEMORY = -7,   /**< memory for data could not be had */
-  NG_ERROR_STATE = -8     /**< not possible now: not a leaf, no open scope, not differentiable */
+  NG_ERROR_STATE = -8,    /**< not possible now: not a leaf, no open scope, not differentiable */
+  NG_ERROR_FILE = -9,     /**< the system could not open, read or write a file */
+  NG_ERROR_FORMAT = -10   /**< a file is damaged, or is not what it should be */
 };
 
 /** "float32" and so on, or "unknown". Static; any thread; cannot fail. */
@@ -180,7 +186,7 @@ NG_API ng_tensor *ng_keep(ng_tensor *tensor);
  * Error: `NG_ERROR_HANDLE`, for one that was released before, for example. */
 NG_API ng_status ng_release(ng_tensor *tensor);
 
-/** Handles (tensors, optimizers, schedules) alive in the process. Any thread; cannot fail. */
+/** Handles (tensors, optimizers and so on) alive in the process. Any thread; cannot fail. */
 NG_API int64_t ng_live_handles(void);
 
 /** Bytes of tensor data alive in the process; "Memory" tells more. Any thread; cannot fail. */
@@ -646,6 +652,111 @@ NG_API double ng_optimizer_grad_norm(ng_optimizer *optimizer);
 NG_API int64_t ng_optimizer_steps(ng_optimizer *optimizer);
 /** Gives up an optimizer, not its Parameters. NULL does nothing. Any thread. */
 NG_API ng_status ng_optimizer_release(ng_optimizer *optimizer);
+
+/* ---- Checkpoints --------------------------------------------------------------------------------
+ * Files in the safetensors format: named tensors and texts, which other programs read and write too.
+ *
+ * A *checkpoint* is a list of what a training consists of. It is made once, saved as often as wanted,
+ * and loaded to go on with the same bits as a training that was not interrupted:
+ *
+ *     ng_checkpoint *state = ng_checkpoint_new();
+ *     ng_checkpoint_add(state, names, parameters, count);
+ *     ng_checkpoint_add_optimizer(state, "optimizer", optimizer);
+ *     ng_checkpoint_add_random(state, "random");
+ *     ng_safetensors *file = ng_safetensors_open("run.safetensors");
+ *     ng_checkpoint_load(state, file);                 // to resume; file is released afterwards
+ *     ng_safetensors_integer(file, "step", &step);
+ *     ...
+ *     ng_checkpoint_set_integer(state, "step", step);  // and from time to time
+ *     ng_checkpoint_save(state, "run.safetensors");
+ *
+ * Saved are present values. Accumulated gradients are not: the place to save is between
+ * `ng_optimizer_zero_grad` and the next `ng_backward`. A checkpoint keeps its own references to what
+ * was added; the handles may be released. One checkpoint, with all that belongs to it, is for one
+ * thread at a time; an open file is for any number of them at once.
+ *
+ * Names, keys, texts and paths are UTF-8 (else `NG_ERROR_ARGUMENT`), and copied. Errors besides those
+ * that functions name: `NG_ERROR_FILE`, with the system's own words, and `NG_ERROR_MEMORY`. */
+
+/** A checkpoint of nothing yet. */
+NG_API ng_checkpoint *ng_checkpoint_new(void);
+/** Adds `count` tensors, each under a name of its own. Any tensor can be saved; those that are to be
+ * loaded have to be leaves. Error: `NG_ERROR_ARGUMENT` for a name that is there already; nothing is
+ * added then. */
+NG_API ng_status ng_checkpoint_add(ng_checkpoint *checkpoint, const char *const *names,
+                                   ng_tensor *const *tensors, int32_t count);
+/** Adds an optimizer: its settings, its schedule, the steps made, and what it keeps for each Parameter,
+ * in the order in which they were added to it; not the Parameters themselves. In the file all this has
+ * names and keys that begin with `name` and a dot. Error: `NG_ERROR_ARGUMENT` as above. */
+NG_API ng_status ng_checkpoint_add_optimizer(ng_checkpoint *checkpoint, const char *name,
+                                             ng_optimizer *optimizer);
+/** Adds the random generator: that of the thread which saves, or loads. Error: `NG_ERROR_STATE` if it
+ * was added before. */
+NG_API ng_status ng_checkpoint_add_random(ng_checkpoint *checkpoint, const char *key);
+/** Sets a text to be saved, in place of an earlier one with this key. */
+NG_API ng_status ng_checkpoint_set_text(ng_checkpoint *checkpoint, const char *key,
+                                        const char *text);
+/** Sets an integer to be saved (as a text), such as the number of steps made. */
+NG_API ng_status ng_checkpoint_set_integer(ng_checkpoint *checkpoint, const char *key,
+                                           int64_t value);
+/** Saves everything to a file. It is written aside, brought to the disk and then put in its place, so
+ * that the file is complete at every moment, whatever happens to the program or the machine: on
+ * failure an older file of this name stays as it is. A symbolic link stays one.
+ * Errors: `NG_ERROR_FILE`, for a folder that is missing or full, for example; `NG_ERROR_ARGUMENT` if a
+ * name is used by an optimizer too; as `ng_eval`. */
+NG_API ng_status ng_checkpoint_save(ng_checkpoint *checkpoint, const char *path);
+/** Writes what `ng_checkpoint_save` would write to `buffer`, if the `capacity` bytes suffice, and
+ * returns its size in any case, or a negative status. NULL and 0 ask for the size alone. */
+NG_API int64_t ng_checkpoint_write(ng_checkpoint *checkpoint, void *buffer, int64_t capacity);
+/** Gives everything that was added the state it has in a file; what else is in the file is left alone.
+ * All of it is read and checked first: on failure nothing is changed. Gradients stay as they are.
+ * Errors: `NG_ERROR_ARGUMENT` if a name is missing in the file, or an optimizer is of another kind;
+ * `NG_ERROR_SHAPE`, `NG_ERROR_DTYPE` for a tensor that differs; `NG_ERROR_FORMAT` for a state that
+ * makes no sense; `NG_ERROR_STATE` if a tensor is no leaf. */
+NG_API ng_status ng_checkpoint_load(ng_checkpoint *checkpoint, ng_safetensors *file);
+/** Gives up a checkpoint, and nothing that belongs to it. NULL does nothing. Any thread. */
+NG_API ng_status ng_checkpoint_release(ng_checkpoint *checkpoint);
+
+/** Opens a file, and checks all of its header. It may be replaced meanwhile, by `ng_checkpoint_save`
+ * for example: what was opened stays. Errors: `NG_ERROR_FILE`; `NG_ERROR_FORMAT` if it is damaged, or
+ * none of this format. */
+NG_API ng_safetensors *ng_safetensors_open(const char *path);
+/** Opens a copy of a file's contents. */
+NG_API ng_safetensors *ng_safetensors_open_memory(const void *data, int64_t bytes);
+/** The number of tensors, or a negative status. */
+NG_API int64_t ng_safetensors_count(ng_safetensors *file);
+/** The name of tensor 0 … count - 1. Buffer and result as in "Drawing". */
+NG_API int64_t ng_safetensors_name(ng_safetensors *file, int64_t index, char *buffer,
+                                   int64_t capacity);
+/** 1 if there is a tensor of this name, 0 if not, or a negative status. */
+NG_API int32_t ng_safetensors_contains(ng_safetensors *file, const char *name);
+/** A tensor's dtype: F32, F64, I32 and I64 are what nanograd has. Errors: `NG_ERROR_ARGUMENT` if there
+ * is no such tensor; `NG_ERROR_DTYPE` for another type, such as BF16. */
+NG_API ng_dtype ng_safetensors_dtype(ng_safetensors *file, const char *name);
+/** A tensor's number of dimensions (in a file there can be more than `NG_MAX_RANK`), or a negative
+ * status. Error: `NG_ERROR_ARGUMENT` if there is no such tensor. */
+NG_API int32_t ng_safetensors_rank(ng_safetensors *file, const char *name);
+/** Writes a tensor's dimensions to `shape`, which has room for `capacity` of them. Errors as above, and
+ * `NG_ERROR_ARGUMENT` if the rank is larger; nothing is written then. */
+NG_API ng_status ng_safetensors_shape(ng_safetensors *file, const char *name, int32_t capacity,
+                                      int64_t *shape);
+/** Reads a tensor as a new Variable, its name being its tag; `ng_to_parameter` makes a Parameter of
+ * it. Errors as for its dtype, and `NG_ERROR_SHAPE` if it has too many dimensions. */
+NG_API ng_tensor *ng_safetensors_tensor(ng_safetensors *file, const char *name);
+/** The number of texts, or a negative status. */
+NG_API int64_t ng_safetensors_text_count(ng_safetensors *file);
+/** The key of text 0 … count - 1. Buffer and result as in "Drawing". */
+NG_API int64_t ng_safetensors_key(ng_safetensors *file, int64_t index, char *buffer,
+                                  int64_t capacity);
+/** The text that goes with a key. Buffer and result as in "Drawing". Error: `NG_ERROR_ARGUMENT` if
+ * there is none. */
+NG_API int64_t ng_safetensors_text(ng_safetensors *file, const char *key, char *buffer,
+                                   int64_t capacity);
+/** Reads what `ng_checkpoint_set_integer` saved. On failure `value` stays as it is. Errors as above, and
+ * `NG_ERROR_FORMAT` if the text is no integer. */
+NG_API ng_status ng_safetensors_integer(ng_safetensors *file, const char *key, int64_t *value);
+/** Closes a file. NULL does nothing. Any thread. */
+NG_API ng_status ng_safetensors_release(ng_safetensors *file);
 
 /* ---- Drawing ------------------------------------------------------------------------------------
  * These write UTF-8 with a final 0 to `buffer` as far as `capacity` bytes reach (cut at a whole

@@ -13,6 +13,8 @@ public struct NanogradError: Error, Equatable, CustomStringConvertible {
     case index = -6
     case memory = -7
     case state = -8
+    case file = -9
+    case format = -10
   }
 
   public let code: Code

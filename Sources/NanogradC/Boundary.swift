@@ -62,7 +62,7 @@ func handle(_ object: AnyObject, _ kind: Kind) throws -> OpaquePointer? {
 }
 
 /// The object behind a handle.
-private func object(_ handle: OpaquePointer?, _ kind: Kind, _ name: String) throws -> AnyObject {
+func object(_ handle: OpaquePointer?, _ kind: Kind, _ name: String) throws -> AnyObject {
   guard let handle else { throw NanogradError(.null, "\(name) is NULL, expected a handle") }
   guard let object = Handles.object(UInt64(UInt(bitPattern: handle)), kind) else {
     throw NanogradError(

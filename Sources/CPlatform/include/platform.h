@@ -3,9 +3,11 @@
 #ifndef NANOGRAD_PLATFORM_H
 #define NANOGRAD_PLATFORM_H
 
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <pthread.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -87,6 +89,20 @@ static inline void ngp_wait(void *_Nonnull word, uint32_t expected) {
 /* Wakes at most `count` threads that sleep on the word. */
 static inline void ngp_wake(void *_Nonnull word, int32_t count) {
   syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, count, (void *)0, (void *)0, 0);
+}
+
+/* A file without a name in a folder, for writing; it is gone when it is closed, or its process
+ * ends. -1 and errno where the file system has no such files. The flag is Linux's O_TMPFILE, which
+ * is hidden behind a feature macro. */
+static inline int32_t ngp_open_unnamed(const char *_Nonnull folder, uint32_t mode) {
+  return open(folder, O_WRONLY | O_CLOEXEC | O_DIRECTORY | 020000000, mode);
+}
+
+/* Gives an unnamed file a name that is free. 0, or -1 and errno. */
+static inline int32_t ngp_name(int32_t descriptor, const char *_Nonnull path) {
+  char self[32];
+  snprintf(self, sizeof self, "/proc/self/fd/%d", (int)descriptor);
+  return linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW);
 }
 
 #endif

@@ -34,18 +34,19 @@ public final class Optimizer: @unchecked Sendable {
   /// The Parameters that have been added.
   public var parameters: [Tensor] { slots.map(\.parameter) }
   /// The steps made.
-  public private(set) var steps = 0
+  public internal(set) var steps = 0
   /// The norm over all gradients as of the last step with norm clipping, before it clipped; NaN if
   /// there was none.
-  public private(set) var gradNorm = Double.nan
-  private(set) var settings = Settings()
+  public internal(set) var gradNorm = Double.nan
+  var settings = Settings()
 
-  private var slots: [Slot] = []
+  private(set) var slots: [Slot] = []
   private var added = TensorMap<Bool>()
-  private var schedule: Schedule
+  var schedule: Schedule
   /// The step at which the schedule began.
-  private var scheduleStart = 0
-  private var update: Update?
+  var scheduleStart = 0
+  /// Nil to have it made anew.
+  var update: Update?
 
   /// Makes an optimizer without Parameters. The weight decay of AdamW is 0.01 unless set.
   public init(_ kind: Kind, rate: Schedule) {

@@ -5,11 +5,11 @@ import Glibc
 /// A rate as a function of the step 0, 1, 2, …: exactly `from` at step 0, exactly `to` at step
 /// `steps` and ever after. A plain number is a constant rate without end.
 public struct Schedule: Sendable {
-  private let root: Section
+  let root: Section
 
   private init(_ root: Section) { self.root = root }
 
-  private init(_ curve: Curve, steps: Int?) { root = Section(curve, steps: steps) }
+  init(_ curve: Curve, steps: Int?) { root = Section(curve, steps: steps) }
 
   /// The number of steps; nil if there is no end.
   public var steps: Int? { root.steps }
@@ -102,7 +102,7 @@ extension Schedule: ExpressibleByFloatLiteral, ExpressibleByIntegerLiteral {
 }
 
 /// A formula for the rate.
-private enum Curve {
+enum Curve {
   case constant(Double)
   case linear(Double, Double)
   case cosine(Double, Double)
@@ -136,7 +136,7 @@ private enum Curve {
 
 /// A curve, or one section after another. Chains share their sections, so that making one costs the
 /// same however long it has become.
-private final class Section: @unchecked Sendable {
+final class Section: @unchecked Sendable {
   enum Content {
     case curve(Curve)
     case chain(Section, length: Int, Section)
