@@ -40,6 +40,12 @@ if(NANOGRAD_DOXYGEN AND TARGET docs)
   set_tests_properties(manual PROPERTIES TIMEOUT 120)
 endif()
 
+if(NANOGRAD_BUILD_EXAMPLES)
+  add_test(NAME resume COMMAND scripts/check-resume.sh --kills 5 ${CMAKE_CURRENT_BINARY_DIR}
+    WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
+  set_tests_properties(resume PROPERTIES TIMEOUT 300)
+endif()
+
 # The pages show an example; the first run builds the Swift package, which takes its time.
 if(NANOGRAD_BUILD_EXAMPLES)
   add_test(NAME docs COMMAND scripts/check-docs.sh ${CMAKE_CURRENT_BINARY_DIR}

@@ -5,6 +5,7 @@
 #include "common/options.h"
 #include "common/plot.h"
 #include "common/progress.h"
+#include "common/saving.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -17,19 +18,21 @@ static const char summary[] =
     "quick     one epoch; weights scaled by their number of inputs; the rate falls from 0.5 to 0\n"
     "          on a cosine; the gradient's norm is limited to 1\n"
     "original  100,000 steps; unscaled weights; the rate rises to 0.01 over a hundredth of the\n"
-    "          steps and falls to 0.00001 on a cosine; no limit";
+    "          steps and falls to 0.00001 on a cosine; no limit\n\n"
+    "A training that was saved can be stopped at any moment, and resumed with the same bits.";
 
 struct settings {
-  const char *recipe, *data, *plot;
-  int64_t epochs, steps, batch, hidden, seed, threads;
+  const char *recipe, *data, *plot, *save, *resume, *predict;
+  int64_t images, epochs, steps, batch, hidden, seed, threads, every;
   double rate;
 };
 
 static struct settings read_settings(int argc, char **argv) {
-  struct settings s = {"quick", .batch = 32, .hidden = 256, .seed = 2, .threads = ng_num_threads()};
+  struct settings s = {.seed = -1, .threads = ng_num_threads(), .every = 500};
   const struct option options[] = {
       {"recipe", OPTION_CHOICE, "quick|original", "how to train (quick)", &s.recipe, 0, 0},
       {"data", OPTION_TEXT, "DIR", "where MNIST is ($NANOGRAD_MNIST, data/mnist)", &s.data, 0, 0},
+      {"images", OPTION_INTEGER, "N", "to use at most (all)", &s.images, 1, 1e6},
       {"epochs", OPTION_INTEGER, "N", "passes over the training data", &s.epochs, 1, 1e6},
       {"steps", OPTION_INTEGER, "N", "steps, in place of --epochs", &s.steps, 1, 1e9},
       {"batch", OPTION_INTEGER, "N", "images in a step (32)", &s.batch, 1, 1e6},
@@ -38,9 +41,38 @@ static struct settings read_settings(int argc, char **argv) {
       {"seed", OPTION_INTEGER, "N", "of all random numbers (2)", &s.seed, 0, 1e15},
       {"threads", OPTION_INTEGER, "N", "to compute with (all)", &s.threads, 1, 1024},
       {"plot", OPTION_TEXT, "FILE.svg", "draw loss and accuracy over steps", &s.plot, 0, 0},
+      {"save", OPTION_TEXT, "FILE", "save checkpoints, and the result", &s.save, 0, 0},
+      {"every", OPTION_INTEGER, "N", "steps from one to the next (500)", &s.every, 1, 1e9},
+      {"resume", OPTION_TEXT, "FILE", "go on with a training, and save it there", &s.resume, 0, 0},
+      {"predict", OPTION_TEXT, "FILE", "test a network that was saved", &s.predict, 0, 0},
   };
   options_parse(argc, argv, summary, options, sizeof options / sizeof *options);
+  if (s.resume != NULL && s.predict != NULL)
+    die("--resume and --predict: expected one of them");
+  const bool is_new = s.recipe == NULL && s.epochs == 0 && s.steps == 0 && s.batch == 0 &&
+                      s.hidden == 0 && s.rate == 0 && s.seed < 0;
+  if ((s.resume != NULL || s.predict != NULL) && !is_new)
+    die("recipe, epochs, steps, batch, hidden, rate and seed are those of the file; leave them "
+        "out");
+  if (s.save == NULL)
+    s.save = s.resume;
   return s;
+}
+
+/// What a new training is started with.
+static struct training new_training(const struct settings *s, const struct mnist *data) {
+  struct training t = {.batch = s->batch != 0 ? s->batch : 32,
+                       .hidden = s->hidden != 0 ? s->hidden : 256};
+  snprintf(t.recipe, sizeof t.recipe, "%s", s->recipe != NULL ? s->recipe : "quick");
+  sscanf(data->source, "%7s", t.data);
+  if (t.batch > data->train.count)
+    die("--batch: expected at most %lld, the training images", (long long)data->train.count);
+  const int64_t per_epoch = data->train.count / t.batch;
+  t.steps = s->steps != 0                    ? s->steps
+            : s->epochs != 0                 ? s->epochs * per_epoch
+            : strcmp(t.recipe, "quick") == 0 ? per_epoch
+                                             : 100000;
+  return t;
 }
 
 static ng_optimizer *make_optimizer(bool quick, int64_t steps, double rate) {
@@ -59,13 +91,17 @@ static ng_optimizer *make_optimizer(bool quick, int64_t steps, double rate) {
   return optimizer;
 }
 
-/// Descends for some steps. The graph is made anew for each, and goes with its scope.
+/// Descends from the first of some steps on. The graph is made anew for each, and goes with its
+/// scope.
 static double train(const struct gru *gru, struct mnist_set *set, ng_optimizer *optimizer,
-                    int64_t steps, int64_t batch, struct plot *plot) {
+                    int64_t first, int64_t steps, int64_t batch, struct plot *plot,
+                    struct saving *saving) {
   const int64_t per_epoch = set->count / batch, every = steps > CURVE ? steps / CURVE : 1;
   struct progress progress;
+  saving_update(saving, set, first, true); // that it cannot be saved is to be known now
   progress_begin(&progress, steps);
-  for (int64_t step = 0; step < steps; step++) {
+  progress.before = first;
+  for (int64_t step = first; step < steps; step++) {
     ng_scope_begin();
     if (step % per_epoch == 0)
       mnist_shuffle(set);
@@ -86,13 +122,15 @@ static double train(const struct gru *gru, struct mnist_set *set, ng_optimizer *
     check_nanograd();
     if (!isfinite(progress.loss))
       die("the loss is no longer finite after %lld steps; try a smaller --rate", (long long)step);
+    saving_update(saving, set, step + 1, step + 1 == steps);
     progress_update(&progress, step + 1);
   }
   return progress_end(&progress);
 }
 
-/// Compares predictions with labels over a whole set.
-static void test(const struct gru *gru, const struct mnist_set *set, mnist_confusion confusion) {
+/// Compares predictions with labels over a whole set, and shows the first if that is wanted.
+static void test(const struct gru *gru, const struct mnist_set *set, bool show,
+                 mnist_confusion confusion) {
   for (int64_t first = 0; first < set->count; first += TEST_BATCH) {
     const int64_t left = set->count - first, count = left < TEST_BATCH ? left : TEST_BATCH;
     int64_t predicted[TEST_BATCH];
@@ -102,46 +140,72 @@ static void test(const struct gru *gru, const struct mnist_set *set, mnist_confu
     ng_read(ng_argmax(gru_classify(gru, x), -1, 0), predicted, count * (int64_t)sizeof *predicted);
     ng_scope_end();
     check_nanograd();
+    if (show && first == 0)
+      mnist_show(stdout, set, predicted);
     for (int64_t i = 0; i < count; i++)
       confusion[set->labels[first + i]][predicted[i]]++;
   }
 }
 
+/// Trains a network, or goes on with it.
+static void train_and_save(const struct settings *s, const struct training *t, struct mnist *data,
+                           const struct gru *gru, ng_safetensors *file, struct plot *plot) {
+  const bool quick = strcmp(t->recipe, "quick") == 0;
+  const double rate = s->rate > 0 ? s->rate : quick ? 0.5 : 0.01;
+  ng_optimizer *optimizer = make_optimizer(quick, t->steps, rate);
+  ng_optimizer_add(optimizer, gru->all, gru->count);
+  struct saving saving = saving_begin(s->save, s->every, gru, optimizer, &data->train, t);
+  const int64_t first = file != NULL ? saving_resume(&saving, &data->train, file) : 0;
+  check_nanograd();
+  if (first < 0 || first > t->steps)
+    die("%s: %lld steps of %lld", s->resume, (long long)first, (long long)t->steps);
+  if (first > 0) {
+    printf("resumed after step %lld\n", (long long)first);
+    flush_output();
+  }
+  const double duration =
+      train(gru, &data->train, optimizer, first, t->steps, t->batch, plot, &saving);
+  if (first < t->steps)
+    printf("trained in %.1f s, %.1f steps/s\n", duration, (double)(t->steps - first) / duration);
+  saving_end(&saving);
+  ng_optimizer_release(optimizer);
+}
+
 int main(int argc, char **argv) {
-  struct settings s = read_settings(argc, argv);
-  const bool quick = strcmp(s.recipe, "quick") == 0;
-  struct mnist data = mnist_open(s.data);
-  if (s.batch > data.train.count)
-    die("--batch: expected at most %lld, the training images", (long long)data.train.count);
-  const int64_t per_epoch = data.train.count / s.batch;
-  if (s.steps == 0)
-    s.steps = s.epochs != 0 ? s.epochs * per_epoch : quick ? per_epoch : 100000;
+  const struct settings s = read_settings(argc, argv);
+  const char *path = s.resume != NULL ? s.resume : s.predict;
+  struct training t = {.steps = 0};
+  ng_safetensors *file = path != NULL ? saving_open(path, &t) : NULL;
+  struct mnist data = mnist_open(s.data, s.images);
+  if (file == NULL)
+    t = new_training(&s, &data);
+  else if (strncmp(data.source, t.data, strlen(t.data)) != 0 && s.resume != NULL)
+    die("%s was trained with other images than these, %s", path, data.source);
+  if (s.predict == NULL && t.batch > data.train.count)
+    die("--images: expected at least %lld, as many as in a step", (long long)t.batch);
   ng_set_num_threads((int32_t)s.threads);
 
-  ng_seed((uint64_t)s.seed);
-  struct gru gru = gru_make(NG_FLOAT32, s.hidden, quick);
-  ng_optimizer *optimizer = make_optimizer(quick, s.steps,
-                                           s.rate > 0 ? s.rate
-                                           : quick    ? 0.5
-                                                      : 0.01);
-  ng_optimizer_add(optimizer, gru.all, gru.count);
+  ng_seed((uint64_t)(s.seed < 0 ? 2 : s.seed));
+  struct gru gru = gru_make(NG_FLOAT32, t.hidden, strcmp(t.recipe, "quick") == 0);
   check_nanograd();
   char title[128];
   snprintf(title, sizeof title, "Two GRU layers of %lld, %lld steps of %lld images, %s recipe",
-           (long long)s.hidden, (long long)s.steps, (long long)s.batch, s.recipe);
+           (long long)t.hidden, (long long)t.steps, (long long)t.batch, t.recipe);
   struct plot plot = plot_open(s.plot, title);
   printf("%s\n%s\nnanograd %s (%s, threads: %d), %lld parameters\n", title, data.source,
          ng_version(), ng_isa(), ng_num_threads(), (long long)gru_size(&gru));
   flush_output();
 
-  const double duration = train(&gru, &data.train, optimizer, s.steps, s.batch, &plot);
-  printf("trained in %.1f s, %.1f steps/s\n", duration, (double)s.steps / duration);
+  if (s.predict != NULL)
+    saving_load_network(&gru, file);
+  else
+    train_and_save(&s, &t, &data, &gru, file, &plot);
+  ng_safetensors_release(file);
   mnist_confusion confusion = {0};
-  test(&gru, &data.test, confusion);
+  test(&gru, &data.test, s.predict != NULL, confusion);
   const double accuracy = mnist_report(stdout, confusion);
   flush_output();
   plot_close(&plot, accuracy);
-  ng_optimizer_release(optimizer);
   gru_release(&gru);
   mnist_close(&data);
   return 0;

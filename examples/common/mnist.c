@@ -69,7 +69,11 @@ static struct mnist_set draw_set(uint64_t seed, int64_t count) {
   return set;
 }
 
-struct mnist mnist_open(const char *folder) {
+static int64_t lesser(int64_t count, int64_t limit) {
+  return limit != 0 && limit < count ? limit : count;
+}
+
+struct mnist mnist_open(const char *folder, int64_t limit) {
   if (folder == NULL) {
     const char *named = getenv("NANOGRAD_MNIST");
     char path[64];
@@ -82,10 +86,12 @@ struct mnist mnist_open(const char *folder) {
   if (folder != NULL) {
     data.train = read_set(folder, "train");
     data.test = read_set(folder, "t10k");
+    data.train.count = lesser(data.train.count, limit);
+    data.test.count = lesser(data.test.count, limit);
     snprintf(data.source, sizeof data.source, "MNIST from %s", folder);
   } else {
-    data.train = draw_set(1, 60000);
-    data.test = draw_set(2, 10000);
+    data.train = draw_set(1, lesser(60000, limit));
+    data.test = draw_set(2, lesser(10000, limit));
     snprintf(data.source, sizeof data.source,
              "digits drawn by this program, not MNIST (no --data, NANOGRAD_MNIST or data/mnist)");
   }
@@ -165,4 +171,25 @@ double mnist_report(FILE *file, mnist_confusion confusion) {
       fprintf(file, "%10s\n", "-");
   }
   return accuracy;
+}
+
+void mnist_show(FILE *file, const struct mnist_set *set, const int64_t *predicted) {
+  enum { SHOWN = 3, MARGIN = 2, GAP = 2 };
+  static const char shades[] = " .:-=+*#%@";
+  const int64_t count = lesser(set->count, SHOWN);
+  for (int y = 0; y < MNIST_SIDE; y += 2) { // a character is about twice as high as it is wide
+    for (int64_t i = 0; i < count; i++) {
+      const uint8_t *row = set->images + i * MNIST_PIXELS + y * MNIST_SIDE;
+      for (int x = MARGIN; x < MNIST_SIDE - MARGIN; x++)
+        fputc(shades[(row[x] + row[x + MNIST_SIDE]) * 9 / 510], file);
+      fprintf(file, "%*s", i + 1 < count ? GAP : 1, i + 1 < count ? "" : "\n");
+    }
+  }
+  for (int64_t i = 0; i < count; i++) {
+    const int width = MNIST_SIDE - 2 * MARGIN + (i + 1 < count ? GAP : 0);
+    char text[64];
+    snprintf(text, sizeof text, "read as %lld, is %d", (long long)predicted[i], set->labels[i]);
+    fprintf(file, "%-*s", width, text);
+  }
+  fprintf(file, "\n\n");
 }

@@ -23,9 +23,9 @@ struct mnist {
 
 /// Reads the four files of MNIST, plain or compressed, from `folder`. If that is NULL: from the
 /// folder that the environment variable NANOGRAD_MNIST names, else from data/mnist, and if there is
-/// none either draws as many digits itself. Files that are there but damaged are reported:
-/// status 2.
-struct mnist mnist_open(const char *folder);
+/// none either draws as many digits itself. Each set has at most `limit` images, if that is not 0.
+/// Files that are there but damaged are reported: status 2.
+struct mnist mnist_open(const char *folder, int64_t limit);
 
 void mnist_close(struct mnist *data);
 
@@ -43,5 +43,8 @@ typedef int64_t mnist_confusion[MNIST_CLASSES][MNIST_CLASSES];
 /// Prints how many of the predictions are right, and the counts as a table with the share of each
 /// digit that was recognised. Returns the accuracy, from 0 to 1.
 double mnist_report(FILE *file, mnist_confusion confusion);
+
+/// Prints the first images of a set, side by side as text, and what they were read as.
+void mnist_show(FILE *file, const struct mnist_set *set, const int64_t *predicted);
 
 #endif

@@ -75,7 +75,7 @@ void progress_update(struct progress *progress, int64_t done) {
       return;
     progress->printed = (int64_t)(part * (double)max_lines);
   }
-  const double speed = elapsed > 0 ? (double)done / elapsed : 0;
+  const double speed = elapsed > 0 ? (double)(done - progress->before) / elapsed : 0;
   char left[32] = "?", figures[160];
   if (speed > 0)
     format_duration(left, sizeof left, (double)(progress->steps - done) / speed);

@@ -7,6 +7,7 @@
 
 struct progress {
   int64_t steps;   ///< in all
+  int64_t before;  ///< made by an earlier run; set by the caller
   double start;    ///< when the first began
   double drawn;    ///< when the bar was last drawn
   int64_t printed; ///< plain lines so far
