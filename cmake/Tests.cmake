@@ -40,6 +40,12 @@ if(NANOGRAD_DOXYGEN AND TARGET docs)
   set_tests_properties(manual PROPERTIES TIMEOUT 120)
 endif()
 
+# Skipped where the Python package cannot be installed.
+add_test(NAME safetensors_python
+  COMMAND scripts/check-safetensors.sh ${CMAKE_CURRENT_BINARY_DIR}
+  WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
+set_tests_properties(safetensors_python PROPERTIES TIMEOUT 300 SKIP_RETURN_CODE 77)
+
 if(NANOGRAD_BUILD_EXAMPLES)
   add_test(NAME resume COMMAND scripts/check-resume.sh --kills 5 ${CMAKE_CURRENT_BINARY_DIR}
     WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})

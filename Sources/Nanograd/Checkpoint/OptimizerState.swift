@@ -31,11 +31,11 @@ extension Optimizer {
     contents.texts += [
       ("kind", kind.text), ("tensors", "\(tensors)"), ("steps", "\(steps)"),
       ("schedule", schedule.text), ("schedule_start", "\(scheduleStart)"),
-      ("grad_norm", "\(gradNorm)"), ("momentum", "\(settings.momentum)"),
-      ("nesterov", "\(settings.nesterov)"), ("beta1", "\(settings.beta1)"),
-      ("beta2", "\(settings.beta2)"), ("epsilon", "\(settings.epsilon)"),
-      ("weight_decay", "\(settings.weightDecay)"), ("clip_norm", "\(settings.clipNorm)"),
-      ("clip_value", "\(settings.clipValue)"),
+      ("grad_norm", gradNorm.text), ("momentum", settings.momentum.text),
+      ("nesterov", "\(settings.nesterov)"), ("beta1", settings.beta1.text),
+      ("beta2", settings.beta2.text), ("epsilon", settings.epsilon.text),
+      ("weight_decay", settings.weightDecay.text), ("clip_norm", settings.clipNorm.text),
+      ("clip_value", settings.clipValue.text),
     ].map { ("\(name).\($0)", $1) }
   }
 

@@ -42,16 +42,19 @@ public final class SafeTensors: @unchecked Sendable {
 
   /// Opens a file's contents.
   public convenience init(bytes: [UInt8]) throws {
-    let value = try Value(bytes: bytes.count)
-    UnsafeMutableRawBufferPointer(start: value.pointer, count: bytes.count).copyBytes(from: bytes)
-    try self.init(.memory(value), bytes: bytes.count)
+    try self.init(bytes: bytes.count) { $0.copyBytes(from: bytes) }
   }
 
   /// Opens a copy of a file's contents.
   package convenience init(copying memory: UnsafeRawPointer?, bytes: Int) throws {
+    let contents = UnsafeRawBufferPointer(start: memory, count: memory == nil ? 0 : bytes)
+    try self.init(bytes: bytes) { $0.copyBytes(from: contents) }
+  }
+
+  private convenience init(bytes: Int, _ copy: (UnsafeMutableRawBufferPointer) -> Void) throws {
     do {
       let value = try Value(bytes: bytes)
-      if let memory { value.pointer.copyMemory(from: memory, byteCount: bytes) }
+      copy(UnsafeMutableRawBufferPointer(start: value.pointer, count: bytes))
       try self.init(.memory(value), bytes: bytes)
     } catch let error as NanogradError {
       throw error.found(by: "safetensors_open_memory")

@@ -63,14 +63,19 @@ extension Schedule {
   }
 }
 
+extension Double {
+  /// As many digits as it takes to read the same bits again; of NaN, only that it is one.
+  var text: String { isNaN ? "nan" : description }
+}
+
 extension Curve {
   fileprivate func text(steps: Int?) -> String {
     switch self {
-    case .constant(let rate): "constant \(steps ?? 0) \(rate)"
-    case .linear(let from, let to): "linear \(steps ?? 0) \(from) \(to)"
-    case .cosine(let from, let to): "cosine \(steps ?? 0) \(from) \(to)"
-    case .exponential(let from, let to): "exponential \(steps ?? 0) \(from) \(to)"
-    case .stairs(let from, let factor, let interval): "step \(interval) \(from) \(factor)"
+    case .constant(let rate): "constant \(steps ?? 0) \(rate.text)"
+    case .linear(let from, let to): "linear \(steps ?? 0) \(from.text) \(to.text)"
+    case .cosine(let from, let to): "cosine \(steps ?? 0) \(from.text) \(to.text)"
+    case .exponential(let from, let to): "exponential \(steps ?? 0) \(from.text) \(to.text)"
+    case .stairs(let from, let factor, let interval): "step \(interval) \(from.text) \(factor.text)"
     }
   }
 }
