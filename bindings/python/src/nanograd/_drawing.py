@@ -1,0 +1,160 @@
+"""A graph as an expression, as a text tree, in DOT, in Mermaid, and as a picture for notebooks."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+
+from ._tensor import Parameter, Tensor
+from ._tracing import order
+
+#: The longest expression, in characters; shared parts are written out wherever they stand.
+_LONGEST = 1_000_000
+#: The most tensors that a notebook draws without being asked.
+_MOST = 200
+
+
+def notation(tensor: Tensor, limit: int = _LONGEST) -> str:
+    """The expression, such as `((x @ w) + b)`; cut with "…" after a million characters."""
+    parts: list[str] = []
+    length = visited = 0
+    pending: list[str | Tensor] = [tensor]
+    while pending:
+        piece = pending.pop()
+        if isinstance(piece, str):
+            if length + len(piece) > limit:
+                return "".join(parts) + piece[: limit - length] + "…"
+            parts.append(piece)
+            length += len(piece)
+            continue
+        visited += 1
+        if visited > limit:
+            return "".join(parts) + "…"
+        if not piece._operands:
+            pending.append(piece.tag)
+            continue
+        operation = piece._operation
+        inner = piece._arguments if operation.named else piece._operands
+        for part in reversed(operation.pieces(piece._arguments)):
+            pending.append(part if isinstance(part, str) else inner[part])
+    return "".join(parts)
+
+
+class _Level:
+    """A tensor whose operands are being drawn."""
+
+    def __init__(self, tensor: Tensor, margin: str) -> None:
+        self.margin = margin
+        self.tensor = tensor
+        self.rest = list(dict.fromkeys(tensor._operands))
+        self.only = len(self.rest) == 1
+        self.left_out = False
+
+
+def tree(root: Tensor) -> str:
+    """Operands below their consumer; `...` stands for what was drawn before, further consumers behind `<-`."""
+    tensors = order(root)
+    names = {tensor: notation(tensor, 200) for tensor in tensors}
+    consumers: dict[Tensor, list[Tensor]] = {tensor: [] for tensor in tensors}
+    for tensor in tensors:
+        for operand in dict.fromkeys(tensor._operands):
+            consumers[operand].append(tensor)
+    lines: list[str] = []
+    drawn: set[Tensor] = set()
+
+    def draw(prefix: str, tensor: Tensor, consumer: Tensor | None) -> None:
+        others = [names[other] for other in consumers[tensor] if other is not consumer]
+        lines.append(prefix + names[tensor] + (" <- " + ", ".join(others) if others else ""))
+        drawn.add(tensor)
+
+    draw("+-- ", root, None)
+    levels = [_Level(root, "    ")]
+    while levels:
+        level = levels[-1]
+        margin = level.margin
+        if not level.rest:
+            if level.left_out:
+                lines.append(margin + "L->  ...")
+            levels.pop()
+            continue
+        operand = level.rest.pop()
+        if operand in drawn:
+            level.left_out = True
+        elif level.only:
+            lines.append(margin + "!")
+            draw(margin, operand, level.tensor)
+            levels.append(_Level(operand, margin))
+        else:
+            # Where something is left out, the last line is the one that says so.
+            last = not level.rest and not level.left_out
+            draw(margin + ("L-> " if last else "|-> "), operand, level.tensor)
+            levels.append(_Level(operand, margin + ("    " if last else "|   ")))
+    return "\n".join(lines) + "\n"
+
+
+def _numbered(root: Tensor) -> tuple[list[Tensor], list[tuple[int, int]]]:
+    """The tensors of a graph, and its edges as (operand, consumer)."""
+    tensors = order(root)
+    numbers = {tensor: i for i, tensor in enumerate(tensors)}
+    edges = [
+        (numbers[operand], i)
+        for i, tensor in enumerate(tensors)
+        for operand in dict.fromkeys(tensor._operands)
+    ]
+    return tensors, edges
+
+
+def _label(tensor: Tensor, newline: str) -> str:
+    text = notation(tensor, 60)
+    return text + newline + str(list(tensor.shape)).replace("[]", "scalar")
+
+
+def dot(root: Tensor) -> str:
+    """Edges go from operands to consumers. Parameters are filled boxes, other leaves boxes, operators ellipses."""
+    tensors, edges = _numbered(root)
+    lines = ["digraph nanograd {", '  node [fontname="monospace"];']
+    for i, tensor in enumerate(tensors):
+        label = _label(tensor, "\n").replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+        style = "shape=ellipse" if tensor._operands else "shape=box"
+        if isinstance(tensor, Parameter):
+            style = "shape=box, style=filled, fillcolor=lightblue"
+        lines.append(f'  n{i} [label="{label}", {style}];')
+    lines += [f"  n{a} -> n{b};" for a, b in edges]
+    return "\n".join([*lines, "}"]) + "\n"
+
+
+def mermaid(root: Tensor) -> str:
+    """The same as a flowchart; operators have round corners."""
+    tensors, edges = _numbered(root)
+    lines = ["flowchart TD"]
+    for i, tensor in enumerate(tensors):
+        label = _label(tensor, "<br>")
+        for character, name in (("#", "#35;"), ('"', "#quot;"), ("`", "#96;")):
+            label = label.replace(character, name)
+        before, after = ("([", "])") if tensor._operands else ("[", "]")
+        lines.append(f'  n{i}{before}"{label}"{after}')
+        if isinstance(tensor, Parameter):
+            lines.append(f"  style n{i} fill:lightblue")
+    lines += [f"  n{a} --> n{b}" for a, b in edges]
+    return "\n".join(lines) + "\n"
+
+
+def svg(root: Tensor) -> str | None:
+    """The graph drawn by Graphviz; None where that is not installed, or the graph is large."""
+    program = shutil.which("dot")
+    if program is None or len(order(root)) > _MOST:
+        return None
+    try:
+        drawn = subprocess.run(
+            [program, "-Tsvg"], input=dot(root), capture_output=True, text=True, timeout=20
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return drawn.stdout if drawn.returncode == 0 else None
+
+
+def markdown(root: Tensor) -> str | None:
+    """The graph for notebooks that draw Mermaid, where there is no Graphviz."""
+    if shutil.which("dot") is not None or len(order(root)) > _MOST:
+        return None
+    return f"```mermaid\n{mermaid(root)}```\n"

@@ -1,0 +1,483 @@
+"""Tensors: Variables, Parameters, and operators applied to them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import _data
+from ._abi import lib
+from ._data import FLOAT64, NUMBERS, Axes, array_of, made
+from ._errors import StateError, check
+
+if TYPE_CHECKING:
+    from ._operators import Operand, Operation
+
+_variables, _parameters = itertools.count(1), itertools.count(1)
+
+
+class _Changes:
+    """Counts what makes values stale: writes to leaves, and steps of optimizers."""
+
+    count = 0
+
+
+class Tensor:
+    """A node of a graph: a `Variable`, a `Parameter`, or an operator applied to other tensors.
+
+    Nothing is computed before a value is asked for, by `.val` for example. A value follows the leaves: after a step
+    of an optimizer the same tensor gives the new value.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_arguments",
+        "_code",
+        "_grad",
+        "_gradable",
+        "_handle",
+        "_operands",
+        "_operation",
+        "_order",
+        "_shape",
+    )
+    _handle: int
+    _code: int
+    #: What gradients are passed on to, in the order in which they are written.
+    _operands: tuple[Tensor, ...]
+    _operation: Operation
+    #: What an operation was given besides tensors.
+    _arguments: Any
+    _shape: tuple[int, ...] | None
+    _gradable: bool
+    _grad: Any
+    _order: list[Tensor] | None
+
+    # NumPy leaves `array * tensor` to the tensor.
+    __array_priority__ = 1000
+
+    def __init__(self) -> None:
+        raise TypeError("a Tensor is made as a Variable, a Parameter, or by an operator")
+
+    def __del__(self, release: Any = lib.release) -> None:
+        # Any thread may get here, also while the interpreter shuts down. What failed to be made
+        # has no handle.
+        try:
+            handle = self._handle
+        except AttributeError:
+            return
+        release(handle)
+
+    # ---- What it is
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The dimensions, known without computing anything."""
+        shape = self._shape
+        if shape is None:
+            shape = self._shape = _data.shape_of(self._handle)
+        return shape
+
+    @property
+    def ndim(self) -> int:
+        """The number of dimensions."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        size = 1
+        for dimension in self.shape:
+            size *= dimension
+        return size
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the elements."""
+        return _data.DTYPES[self._code]
+
+    @property
+    def gradable(self) -> bool:
+        """Whether gradients flow through here to some Parameter."""
+        return self._gradable
+
+    @property
+    def operands(self) -> tuple[Tensor, ...]:
+        """What it was built from; nothing for a leaf."""
+        return ()
+
+    @property
+    def tag(self) -> str:
+        """The name of a leaf, else ""."""
+        return ""
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("a scalar has no len()")
+        return self.shape[0]
+
+    # ---- Values
+
+    @property
+    def val(self) -> Any:
+        """The value, computed if need be, as a NumPy array, or NumPy's scalar for a scalar. It is a copy; that of a
+        leaf cannot be written to: assign to `leaf.val`."""
+        return _data.read(self._handle, self._code, self.shape)
+
+    @property
+    def grad(self) -> Any:
+        """The gradient: accumulated for a Parameter, and by `trace(loss, Back(…))` for an operator."""
+        raise AttributeError(f"a {type(self).__name__} has no gradient")
+
+    def numpy(self) -> np.ndarray:
+        """The value as an array that may be written to."""
+        return np.array(self.val)
+
+    def item(self) -> float | int:
+        """The value of a tensor of one element as a Python number."""
+        number: float | int = np.asarray(self.val).item()
+        return number
+
+    def backward(self) -> None:
+        """Computes the gradient of this scalar for every Parameter it depends on, and adds each to the Parameter's."""
+        check(lib.backward(self._handle))
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        if copy is False:
+            raise ValueError("a tensor's values cannot be had without a copy")
+        return np.array(self.val, dtype=dtype)
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __bool__(self) -> bool:
+        return bool(self.val)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        for i in range(len(self)):
+            yield self[i]
+
+    # ---- Operators. Equality stays identity: tensors are keys of dictionaries.
+
+    def __add__(self, other: Operand) -> Tensor:
+        return combine(ops.ADD, self, other)
+
+    def __radd__(self, other: Operand) -> Tensor:
+        return combine(ops.ADD, other, self)
+
+    def __sub__(self, other: Operand) -> Tensor:
+        return combine(ops.SUBTRACT, self, other)
+
+    def __rsub__(self, other: Operand) -> Tensor:
+        return combine(ops.SUBTRACT, other, self)
+
+    def __mul__(self, other: Operand) -> Tensor:
+        return combine(ops.MULTIPLY, self, other)
+
+    def __rmul__(self, other: Operand) -> Tensor:
+        return combine(ops.MULTIPLY, other, self)
+
+    def __truediv__(self, other: Operand) -> Tensor:
+        return combine(ops.DIVIDE, self, other)
+
+    def __rtruediv__(self, other: Operand) -> Tensor:
+        return combine(ops.DIVIDE, other, self)
+
+    def __matmul__(self, other: Operand) -> Tensor:
+        return combine(ops.MATMUL, self, other)
+
+    def __rmatmul__(self, other: Operand) -> Tensor:
+        return combine(ops.MATMUL, other, self)
+
+    def __pow__(self, other: Operand) -> Tensor:
+        return ops.power(self, other)
+
+    def __rpow__(self, other: Operand) -> Tensor:
+        return combine(ops.POWER, other, self)
+
+    def __lt__(self, other: Operand) -> Tensor:  # type: ignore[misc]
+        return combine(ops.LESS, self, other)
+
+    def __le__(self, other: Operand) -> Tensor:  # type: ignore[misc]
+        return combine(ops.LESS_EQUAL, self, other)
+
+    def __gt__(self, other: Operand) -> Tensor:  # type: ignore[misc]
+        return combine(ops.GREATER, self, other)
+
+    def __ge__(self, other: Operand) -> Tensor:  # type: ignore[misc]
+        return combine(ops.GREATER_EQUAL, self, other)
+
+    def __neg__(self) -> Tensor:
+        return ops.negate(self)
+
+    def __pos__(self) -> Tensor:
+        return self
+
+    def __abs__(self) -> Tensor:
+        return ops.apply(ops.ABSOLUTE, self)
+
+    def __getitem__(self, key: Any) -> Tensor:
+        return indexing.index(self, key)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        return interop.ufunc(ufunc, method, inputs, options)
+
+    @property
+    def T(self) -> Tensor:
+        """All axes in reverse: the transpose of a matrix."""
+        return ops.transpose_all(self)
+
+    # ---- The commonest functions as methods, with NumPy's signatures
+
+    def sum(self, axis: Axes = None, keepdims: bool = False) -> Tensor:
+        """The sum over axes, or all."""
+        return ops.apply(ops.SUM, self, arguments=(axis, keepdims))
+
+    def mean(self, axis: Axes = None, keepdims: bool = False) -> Tensor:
+        """The mean over axes, or all."""
+        return ops.apply(ops.MEAN, self, arguments=(axis, keepdims))
+
+    def max(self, axis: Axes = None, keepdims: bool = False) -> Tensor:
+        """The largest over axes, or all."""
+        return ops.apply(ops.MAX, self, arguments=(axis, keepdims))
+
+    def min(self, axis: Axes = None, keepdims: bool = False) -> Tensor:
+        """The smallest over axes, or all."""
+        return ops.apply(ops.MIN, self, arguments=(axis, keepdims))
+
+    def reshape(self, *shape: Any) -> Tensor:
+        """The same elements in another shape; one dimension may be -1."""
+        return ops.apply(ops.RESHAPE, self, arguments=(shape[0] if len(shape) == 1 else shape,))
+
+    def astype(self, dtype: Any) -> Tensor:
+        """The same numbers in another dtype."""
+        return ops.cast(self, dtype)
+
+    # ---- Pictures
+
+    def __repr__(self) -> str:
+        return drawing.notation(self)
+
+    def tree(self) -> str:
+        """The graph as a text tree, operands below their consumer."""
+        return drawing.tree(self)
+
+    def dot(self) -> str:
+        """The graph in Graphviz's DOT language."""
+        return drawing.dot(self)
+
+    def mermaid(self) -> str:
+        """The graph as a Mermaid flowchart."""
+        return drawing.mermaid(self)
+
+    def _repr_svg_(self) -> str | None:
+        return drawing.svg(self)
+
+    def _repr_markdown_(self) -> str | None:
+        return drawing.markdown(self)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise TypeError("an operator is not copied: its value, `.val`, can be, and so can leaves")
+
+
+class _Leaf(Tensor):
+    """A tensor that holds its elements."""
+
+    __slots__ = ("_tag",)
+    _tag: str
+
+    def _hold(self, function: Any, val: Any, tag: str, dtype: Any) -> None:
+        if isinstance(val, Tensor):
+            val = val.val
+        array, code = array_of(val, dtype)
+        self._tag, self._code, self._shape = tag, code, array.shape
+        self._operands, self._operation, self._arguments = (), None, None  # type: ignore[assignment]
+        self._grad = self._order = None
+        rank, dims = _data.dimensions(array.shape)
+        self._handle = made(function(code, rank, dims, _data.address(array), encoded(tag)))
+
+    @property
+    def tag(self) -> str:
+        return self._tag
+
+    @property
+    def val(self) -> Any:
+        value = _data.read(self._handle, self._code, self.shape)
+        if self.shape:
+            value.flags.writeable = False
+        return value
+
+    @val.setter
+    def val(self, value: Any) -> None:
+        """Replaces the elements. What was built from the leaf follows."""
+        _Changes.count += 1
+        if isinstance(value, Tensor) and value._code == self._code and value.shape == self.shape:
+            check(lib.assign(self._handle, value._handle))
+            return
+        array = np.asarray(value)
+        if array.dtype.kind in "f" and self._code > FLOAT64:
+            raise TypeError(f"values of {array.dtype} for a leaf of {self.dtype}")
+        array, _ = array_of(np.broadcast_to(array, self.shape), self.dtype)
+        check(lib.write(self._handle, _data.address(array), array.nbytes))
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return type(self), (np.array(self.val), self._tag, self.dtype.name)
+
+
+class Variable(_Leaf):
+    """A tensor without gradient: `Variable(val, tag=None, dtype=None)`.
+
+    `val` is a number, an array or what NumPy makes an array of, or a tensor, whose value is copied. Numbers and lists
+    of floats become float64, arrays of float32 stay so; integers become int32 or int64, and are converted where they
+    meet floats.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, val: Any, tag: str | None = None, dtype: Any = None) -> None:
+        self._gradable = False
+        self._hold(lib.variable, val, str(tag) if tag else f"variable {next(_variables)}", dtype)
+
+
+class Parameter(_Leaf):
+    """A tensor whose gradient is accumulated: `Parameter(val, tag=None, dtype=None)`.
+
+    `val` as for a `Variable`; integers become float64.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, val: Any, tag: str | None = None, dtype: Any = None) -> None:
+        self._gradable = True
+        if dtype is None and np.asarray(val).dtype.kind in "biu":
+            dtype = np.float64
+        self._hold(lib.parameter, val, str(tag) if tag else f"parameter {next(_parameters)}", dtype)
+
+    @property
+    def grad(self) -> Any:
+        """What has been accumulated since the last `Zero` or `zero_grad`."""
+        handle = made(lib.grad(self._handle))
+        try:
+            return _data.read(handle, self._code, self.shape)
+        finally:
+            lib.release(handle)
+
+    @grad.setter
+    def grad(self, value: Any) -> None:
+        self.zero_grad()
+        self._accumulate(value)
+
+    def zero_grad(self) -> None:
+        """Sets the accumulated gradient to zero."""
+        check(lib.zero_grad(_data.handles((self,)), 1))
+
+    def _accumulate(self, value: Any) -> None:
+        """Adds a value to the gradient: that of Σ value·parameter."""
+        value = np.broadcast_to(np.asarray(value, self.dtype), self.shape)
+        (self * Variable(value, " ")).sum().backward()
+
+
+class _Number(Variable):
+    """A number in an expression: a Variable that the library gets to know only if somebody asks for it."""
+
+    __slots__ = ("_made", "_number")
+
+    def __init__(self, number: Any, code: int) -> None:
+        self._number = number
+        self._made = 0
+        self._tag, self._code, self._shape = f"variable {next(_variables)}", code, ()
+        self._operands, self._operation, self._arguments = (), None, None  # type: ignore[assignment]
+        self._grad = self._order = None
+        self._gradable = False
+
+    @property
+    def _handle(self) -> int:  # type: ignore[override]
+        if not self._made:
+            if self._code <= FLOAT64 or abs(self._number) <= 2**53:
+                self._made = made(lib.constant(self._code, float(self._number)))
+            else:  # more than a double can carry
+                array, _ = array_of(self._number, self.dtype)
+                address = _data.address(array)
+                self._made = made(lib.variable(self._code, 0, None, address, encoded(self._tag)))
+        return self._made
+
+    def __del__(self, release: Any = lib.release) -> None:
+        if self._made:
+            release(self._made)
+
+    @property
+    def val(self) -> Any:
+        return self._number
+
+    @val.setter
+    def val(self, value: Any) -> None:
+        raise StateError("a number in an expression cannot be changed; make it a Variable")
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return Variable, (self._number, self._tag)
+
+
+class Operator(Tensor):
+    """An operator applied to tensors."""
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        handle: int,
+        code: int,
+        operation: Operation,
+        operands: tuple[Tensor, ...],
+        gradable: bool,
+        arguments: Any = None,
+        shape: tuple[int, ...] | None = None,
+    ) -> None:
+        self._handle = handle
+        self._code = code
+        self._operation = operation
+        self._operands = operands
+        self._gradable = gradable
+        self._arguments = arguments
+        self._shape = shape
+        self._grad = None
+        self._order = None
+
+    @property
+    def operands(self) -> tuple[Tensor, ...]:
+        return self._operands
+
+    @property
+    def grad(self) -> Any:
+        return tracing.gradient(self)
+
+    @grad.setter
+    def grad(self, value: Any) -> None:
+        self._grad = value
+
+
+def tensor_of(value: Any, code: int | None = None) -> Tensor:
+    """A tensor, a number or an array as a tensor. `code` is the dtype for a number."""
+    if isinstance(value, Tensor):
+        return value
+    if isinstance(value, NUMBERS):
+        return Variable(value, dtype=None if code is None else _data.DTYPES[code])
+    return Variable(value)
+
+
+def encoded(tag: str | None) -> bytes | None:
+    return None if tag is None else tag.encode("utf-8", "replace")
+
+
+# What tensors are made of knows what a tensor is, so this comes last.
+from . import _drawing as drawing  # noqa: E402
+from . import _indexing as indexing  # noqa: E402
+from . import _interop as interop  # noqa: E402
+from . import _operators as ops  # noqa: E402
+from . import _tracing as tracing  # noqa: E402
+from ._operators import combine  # noqa: E402

@@ -1,0 +1,250 @@
+"""Visiting a graph: `trace` with `Zero`, `Back`, `Walk`, or any function of a tensor. Nothing here recurses."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from . import _data
+from ._abi import lib
+from ._data import made
+from ._errors import StateError, check
+from ._tensor import Operator, Parameter, Tensor, _Changes
+
+
+def trace(tensor: Tensor, hook: Callable[[Tensor], Any]) -> None:
+    """Calls the hook with every tensor that `tensor` depends on, once: itself first, each before its operands.
+
+    For `Zero()` and `Back(…)` that is not done one by one: the library computes all gradients in one pass.
+    """
+    if type(hook) is Zero and hook.root:
+        hook.root = False
+        _zero(tensor)
+    elif type(hook) is Back and _is_plain(tensor):
+        _back(tensor, hook.parameters)
+    else:
+        for t in order(tensor):
+            hook(t)
+
+
+class Zero:
+    """For `trace`: sets the gradient of the first tensor to 1 and every other to 0."""
+
+    def __init__(self, root: bool = True) -> None:
+        self.root = root
+
+    def __call__(self, tensor: Tensor) -> None:
+        if self.root:
+            self.root = False
+            _set_gradient(tensor, 1.0)
+        elif tensor.gradable:
+            _set_gradient(tensor, 0.0)
+
+
+class Back:
+    """For `trace`: passes each operator's gradient on to its operands and appends each Parameter to a list."""
+
+    def __init__(self, parameters: list[Any]) -> None:
+        self.parameters = parameters
+
+    def __call__(self, tensor: Tensor) -> None:
+        if isinstance(tensor, Parameter):
+            self.parameters.append(tensor)
+        elif isinstance(tensor, Operator) and tensor.gradable:
+            _pass_on(tensor)
+
+
+class Walk:
+    """For `trace`: appends the expression of each tensor to `nodes`, and those of consumer and operand to `edges`."""
+
+    def __init__(self, nodes: list[str], edges: list[tuple[str, str]]) -> None:
+        self.nodes, self.edges = nodes, edges
+
+    def __call__(self, tensor: Tensor) -> None:
+        text = str(tensor)
+        self.nodes.append(text)
+        self.edges.extend([(text, str(operand)) for operand in tensor.operands])
+
+
+def order(root: Tensor) -> list[Tensor]:
+    """All tensors that the root depends on, itself first, each before its operands."""
+    return _ordered(root, lambda tensor: tensor._operands)
+
+
+def _ordered(root: Tensor, operands_of: Callable[[Tensor], Any]) -> list[Tensor]:
+    found: list[Tensor] = []
+    seen = {root}
+    path = [(root, iter(operands_of(root)))]
+    while path:
+        tensor, operands = path[-1]
+        for operand in operands:
+            if operand not in seen:
+                seen.add(operand)
+                path.append((operand, iter(operands_of(operand))))
+                break
+        else:
+            path.pop()
+            found.append(tensor)
+    found.reverse()
+    return found
+
+
+def _below(root: Tensor) -> list[Tensor]:
+    """Every other tensor that gradients flow to from the root. Kept, since a graph does not change."""
+    below = root._order
+    if below is None:
+        below = _ordered(root, lambda tensor: [x for x in tensor._operands if x._gradable])
+        below = root._order = below[1:]
+    return below
+
+
+# ---- All gradients in one pass
+
+
+class _Accumulated:
+    """What `Back` has added to an operator's gradient, computed only when it is asked for."""
+
+    __slots__ = ("earlier", "root", "value")
+
+    def __init__(self, root: _Root, earlier: _Accumulated | None) -> None:
+        self.root, self.earlier = root, earlier
+        self.value: Any = None
+
+    def of(self, tensor: Tensor) -> Any:
+        if self.value is None:
+            value = self.root.gradient(tensor)
+            self.value = value if self.earlier is None else value + self.earlier.of(tensor)
+        return self.value
+
+
+class _Root:
+    """A handle of its own to the tensor whose gradients were computed: a reference to the tensor would be a circle."""
+
+    __slots__ = ("changes", "handle")
+
+    def __init__(self, root: Tensor) -> None:
+        self.handle = made(lib.reshape(root._handle, *_data.dimensions(root.shape)))
+        self.changes = _Changes.count
+
+    def __del__(self, release: Any = lib.release) -> None:
+        release(self.handle)
+
+    def gradient(self, tensor: Tensor) -> Any:
+        if self.changes != _Changes.count:
+            raise StateError(
+                f"the gradient of {tensor} was not read before a leaf changed: read it before the optimizer's "
+                "step, or trace with Zero and Back again"
+            )
+        room = (ctypes.c_void_p * 1)()
+        check(lib.gradients(self.handle, None, _data.handles((tensor,)), 1, room))
+        try:
+            return _data.read(made(room[0]), tensor._code, tensor.shape)
+        finally:
+            lib.release(room[0])
+
+
+def _zero(root: Tensor) -> None:
+    below = _below(root)
+    parameters = [tensor for tensor in below if isinstance(tensor, Parameter)]
+    if parameters:
+        check(lib.zero_grad(_data.handles(parameters), len(parameters)))
+    for tensor in below:
+        tensor._grad = 0.0
+    _set_gradient(root, 1.0)
+
+
+def _is_plain(root: Tensor) -> bool:
+    """Whether no gradient was set by hand, so that one pass gives what a visit of each tensor would."""
+    if not (isinstance(root, Operator) and root._gradable):
+        return False
+    if not (root._grad is None or (type(root._grad) is float and root._grad == 1.0)):
+        return False
+    for tensor in _below(root):
+        grad = tensor._grad
+        if not (
+            grad is None or type(grad) is _Accumulated or (type(grad) is float and grad == 0.0)
+        ):
+            return False
+    return True
+
+
+def _back(root: Tensor, parameters: list[Any]) -> None:
+    total = root._handle if root.size == 1 else made(lib.sum(root._handle, 0, None, 0))
+    try:
+        check(lib.backward(total))
+    finally:
+        if total != root._handle:
+            lib.release(total)
+    root._grad = 1.0
+    source = _Root(root)
+    for tensor in _below(root):
+        if isinstance(tensor, Parameter):
+            parameters.append(tensor)
+        else:
+            grad = tensor._grad
+            tensor._grad = _Accumulated(source, grad if type(grad) is _Accumulated else None)
+
+
+def gradient(tensor: Tensor) -> Any:
+    """What an operator's `.grad` is."""
+    grad = tensor._grad
+    if grad is None:
+        raise AttributeError(
+            f"{tensor} has no gradient yet: trace a loss over it with Zero and Back"
+        )
+    return grad.of(tensor) if type(grad) is _Accumulated else grad
+
+
+# ---- One operator at a time, for gradients that somebody changes on the way
+
+
+def _set_gradient(tensor: Tensor, value: float) -> None:
+    if isinstance(tensor, Parameter):
+        if value:
+            tensor.grad = value
+        else:
+            tensor.zero_grad()
+    else:
+        tensor._grad = value
+
+
+def _pass_on(tensor: Tensor) -> None:
+    """Adds an operator's contribution to the gradients of its operands."""
+    seed = np.broadcast_to(np.asarray(gradient(tensor), tensor.dtype), tensor.shape)
+    seed = np.ascontiguousarray(seed).reshape(tensor.shape)
+    operation, operands = tensor._operation, tensor._operands
+    mine: list[int] = []  # handles to release
+    try:
+        rank, dims = _data.dimensions(tensor.shape)
+        mine.append(made(lib.variable(tensor._code, rank, dims, _data.address(seed), b"seed")))
+        inputs = [operand._handle for operand in operands]
+        result = tensor._handle
+        if not operation.of_leaves:
+            # The operator alone, over leaves that stand in for its operands: what lies between the
+            # operands themselves is for others to pass on.
+            for i, operand in enumerate(operands):
+                if operand._gradable:
+                    inputs[i] = made(lib.to_variable(operand._handle, None))
+                    mine.append(inputs[i])
+            result = operation(inputs, None if operation.named else tensor._arguments)
+            mine.append(result)
+        wanted = [(i, x) for i, x in enumerate(operands) if x._gradable]
+        room = (ctypes.c_void_p * len(wanted))()
+        sources = (ctypes.c_void_p * len(wanted))(*[inputs[i] for i, _ in wanted])
+        check(lib.gradients(result, mine[0], sources, len(wanted), room))
+        mine.extend(room)
+        for handle, (_, operand) in zip(room, wanted):
+            _add(operand, _data.read(handle, operand._code, operand.shape))
+    finally:
+        for handle in mine:
+            lib.release(handle)
+
+
+def _add(tensor: Tensor, value: Any) -> None:
+    if isinstance(tensor, Parameter):
+        tensor._accumulate(value)
+    else:
+        tensor._grad = value if tensor._grad is None else gradient(tensor) + value
