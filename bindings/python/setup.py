@@ -1,6 +1,7 @@
 """Puts libnanograd.so into the wheel: the one NANOGRAD_LIBRARY names, else that of build/, else it is built."""
 
 import atexit
+import ctypes
 import os
 import re
 import shutil
@@ -38,6 +39,11 @@ def library() -> Path:
         subprocess.run([ROOT / "scripts" / "build.sh", *options], check=True)
     if not path.is_file():
         raise SystemExit(f"there is no {path}")
+    found = ctypes.CDLL(str(path))
+    declared = re.findall(r"^NG_API .*?\b(ng_\w+)\(", HEADER.read_text(encoding="utf-8"), re.M)
+    missing = [name for name in declared if not hasattr(found, name)]
+    if missing:
+        raise SystemExit(f"{path} has no {missing[0]}, which the header has: build it again")
     return path.resolve()
 
 

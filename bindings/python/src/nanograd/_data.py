@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ._abi import lib
-from ._errors import DTypeError, ShapeError, check, failure
+from ._errors import DTypeError, check, failure
 
 FLOAT32, FLOAT64, INT32, INT64 = 1, 2, 3, 4
 MAX_RANK = 8
@@ -76,31 +76,27 @@ def address(array: np.ndarray) -> int:
     return where
 
 
-@functools.lru_cache(maxsize=1024)
-def _int64s(numbers: tuple[int, ...]) -> ctypes.Array[ctypes.c_int64]:
-    return (ctypes.c_int64 * len(numbers))(*numbers)
-
-
-@functools.lru_cache(maxsize=1024)
-def _int32s(numbers: tuple[int, ...]) -> ctypes.Array[ctypes.c_int32]:
-    return (ctypes.c_int32 * len(numbers))(*numbers)
-
-
 def dimensions(shape: Shape) -> tuple[int, ctypes.Array[ctypes.c_int64]]:
     """A shape as C takes it: rank and array. A number stands for one dimension."""
-    numbers = (int(shape),) if isinstance(shape, (int, np.integer)) else tuple(map(int, shape))
-    for number in numbers:
-        if not _INT64.min <= number <= _INT64.max:
-            raise ShapeError(f"a dimension of {number}, expected at most {_INT64.max}")
-    return len(numbers), _int64s(numbers)
+    return _dimensions((shape,) if isinstance(shape, (int, np.integer)) else tuple(shape))
+
+
+@functools.lru_cache(maxsize=1024)
+def _dimensions(shape: tuple[int, ...]) -> tuple[int, ctypes.Array[ctypes.c_int64]]:
+    numbers = [int64(dimension, "a dimension") for dimension in shape]
+    return len(numbers), (ctypes.c_int64 * len(numbers))(*numbers)
 
 
 def axes(axis: Axes) -> tuple[int, ctypes.Array[ctypes.c_int32] | None]:
     """Axes as C takes them: count and array; None, for all, as NULL."""
     if axis is None:
         return 0, None
-    numbers = (axis,) if isinstance(axis, (int, np.integer)) else tuple(axis)
-    return len(numbers), _int32s(tuple(int32(number, "axis") for number in numbers))
+    return _axes((axis,) if isinstance(axis, (int, np.integer)) else tuple(axis))
+
+
+@functools.lru_cache(maxsize=1024)
+def _axes(axes: tuple[int, ...]) -> tuple[int, ctypes.Array[ctypes.c_int32]]:
+    return len(axes), (ctypes.c_int32 * len(axes))(*[int32(axis, "axis") for axis in axes])
 
 
 def int32(number: Any, what: str) -> int:

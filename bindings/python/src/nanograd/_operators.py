@@ -99,6 +99,16 @@ def _pieces(notation: str | Callable[[Any], str]) -> Callable[[Any], Pieces]:
 
 def apply(operation: Operation, *operands: Operand, arguments: Any = None) -> Tensor:
     """An operator of one operand, or of several that have the same dtype once they are promoted."""
+    if len(operands) == 1:
+        a = operands[0]
+        if isinstance(a, Tensor) and not (operation.floats and a._code > FLOAT64):
+            if operation.takes is None:
+                handle = operation.function(a._handle)
+            else:
+                handle = operation.function(a._handle, *operation.takes(*arguments))
+            if handle is None:
+                raise failure()
+            return Operator(handle, a._code, operation, (a,), a._gradable, arguments)
     tensors = tuple([x if isinstance(x, Tensor) else tensor_of(x) for x in operands])
     first = tensors[0]
     code = first._code
@@ -113,8 +123,8 @@ def apply(operation: Operation, *operands: Operand, arguments: Any = None) -> Te
         code, mixed = FLOAT64, True
     if mixed:
         return _converted(operation, tensors, code, gradable, arguments)
-    handle = operation([tensor._handle for tensor in tensors], arguments)
-    return Operator(handle, code, operation, tensors, gradable, arguments)
+    result = operation([tensor._handle for tensor in tensors], arguments)
+    return Operator(result, code, operation, tensors, gradable, arguments)
 
 
 def _converted(

@@ -387,14 +387,20 @@ class _Number(Variable):
     """A number in an expression: a Variable that the library gets to know only if somebody asks for it."""
 
     __slots__ = ("_made", "_number")
+    _operands = ()
+    _operation = _arguments = _grad = _order = None  # type: ignore[assignment]
+    _shape = ()
+    _gradable = False
 
     def __init__(self, number: Any, code: int) -> None:
         self._number = number
+        self._code = code
         self._made = 0
-        self._tag, self._code, self._shape = f"variable {next(_variables)}", code, ()
-        self._operands, self._operation, self._arguments = (), None, None  # type: ignore[assignment]
-        self._grad = self._order = None
-        self._gradable = False
+        self._tag = next(_variables)  # type: ignore[assignment]
+
+    @property
+    def tag(self) -> str:
+        return f"variable {self._tag}"
 
     @property
     def _handle(self) -> int:  # type: ignore[override]
@@ -404,7 +410,7 @@ class _Number(Variable):
             else:  # more than a double can carry
                 array, _ = array_of(self._number, self.dtype)
                 address = _data.address(array)
-                self._made = made(lib.variable(self._code, 0, None, address, encoded(self._tag)))
+                self._made = made(lib.variable(self._code, 0, None, address, encoded(self.tag)))
         return self._made
 
     def __del__(self, release: Any = lib.release) -> None:
@@ -420,7 +426,7 @@ class _Number(Variable):
         raise StateError("a number in an expression cannot be changed; make it a Variable")
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        return Variable, (self._number, self._tag)
+        return Variable, (self._number, self.tag)
 
 
 class Operator(Tensor):

@@ -202,13 +202,13 @@ def gradient(tensor: Tensor) -> Any:
 
 
 def _set_gradient(tensor: Tensor, value: float) -> None:
-    if isinstance(tensor, Parameter):
+    if isinstance(tensor, Operator):
+        tensor._grad = value
+    elif isinstance(tensor, Parameter):
         if value:
             tensor.grad = value
         else:
             tensor.zero_grad()
-    else:
-        tensor._grad = value
 
 
 def _pass_on(tensor: Tensor) -> None:
