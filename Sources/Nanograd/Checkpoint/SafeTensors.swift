@@ -83,7 +83,7 @@ public final class SafeTensors: @unchecked Sendable {
         .format,
         "a header of \(length) bytes in a file of \(bytes): it was cut, or is no safetensors file")
     }
-    let header = try Value(bytes: Int(length), isCounted: false)
+    let header = try Value(bytes: Int(length), for: .working)
     try SafeTensors.read(source, header.pointer, bytes: Int(length), at: 8)
     let parser = try HeaderParser(
       UnsafeRawBufferPointer(start: header.pointer, count: Int(length)), origin: 8)
