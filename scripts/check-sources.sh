@@ -107,7 +107,7 @@ try_debian() {
   # What a package of the program would depend on.
   mkdir "$work/debian/debian"
   printf 'Source: user\n\nPackage: user\nArchitecture: any\n' >"$work/debian/debian/control"
-  (cd "$work/debian" && dpkg-shlibdeps -O build/user) | grep -F "libnanograd0 (>= $version)" || {
+  (cd "$work/debian" && dpkg-shlibdeps -O build/user 2>/dev/null) | grep -F "libnanograd0 (>= $version)" || {
     echo "A package of the program would not depend on libnanograd0 (>= $version)."
     exit 1
   }
