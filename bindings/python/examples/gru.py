@@ -101,10 +101,10 @@ def train(
         chosen = rng.choice(len(images), batch, replace=False)
         x, t = Variable(images[chosen], tag="x"), Variable(targets[chosen], tag="t")
         loss = cross_entropy(network(x, weights), t, multiclass=True)
-        yield loss.val
         trace(loss, Zero())
         updated: list[Parameter] = []
         trace(loss, Back(updated))
+        yield loss.val  # known from the way back; asked for before, it would be computed twice
         optimizer.step(updated)
 
 

@@ -71,19 +71,15 @@ class Walk:
 
 def order(root: Tensor) -> list[Tensor]:
     """All tensors that the root depends on, itself first, each before its operands."""
-    return _ordered(root, lambda tensor: tensor._operands)
-
-
-def _ordered(root: Tensor, operands_of: Callable[[Tensor], Any]) -> list[Tensor]:
     found: list[Tensor] = []
     seen = {root}
-    path = [(root, iter(operands_of(root)))]
+    path = [(root, iter(root._operands))]
     while path:
         tensor, operands = path[-1]
         for operand in operands:
             if operand not in seen:
                 seen.add(operand)
-                path.append((operand, iter(operands_of(operand))))
+                path.append((operand, iter(operand._operands)))
                 break
         else:
             path.pop()
@@ -93,11 +89,29 @@ def _ordered(root: Tensor, operands_of: Callable[[Tensor], Any]) -> list[Tensor]
 
 
 def _below(root: Tensor) -> list[Tensor]:
-    """Every other tensor that gradients flow to from the root. Kept, since a graph does not change."""
+    """Every other tensor that gradients flow to from the root, in the same order. Kept, since a graph does not
+    change; apart from `order`, since this is done at every step."""
     below = root._order
-    if below is None:
-        below = _ordered(root, lambda tensor: [x for x in tensor._operands if x._gradable])
-        below = root._order = below[1:]
+    if below is not None:
+        return below
+    below = []
+    seen = {root}
+    path = [(root, iter(root._operands))]
+    while path:
+        tensor, operands = path[-1]
+        for operand in operands:
+            if operand._gradable and operand not in seen:
+                seen.add(operand)
+                if operand._operands:
+                    path.append((operand, iter(operand._operands)))
+                    break
+                below.append(operand)
+        else:
+            path.pop()
+            below.append(tensor)
+    below.pop()  # the root
+    below.reverse()
+    root._order = below
     return below
 
 
