@@ -83,8 +83,9 @@ struct Picture {
       let operands =
         nodes[i].isClosed
         ? nodes[i].tensor.attributes.label?.arguments ?? [] : nodes[i].tensor.shownOperands
-      for number in operands.compactMap(number) where number != i {
-        if !nodes[i].operands.contains(number) { nodes[i].operands.append(number) }
+      var seen: Set<Int> = [i]
+      for number in operands.compactMap(number) where seen.insert(number).inserted {
+        nodes[i].operands.append(number)
       }
     }
     show(roots.compactMap(number), limit)
