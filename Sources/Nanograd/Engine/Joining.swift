@@ -14,7 +14,8 @@ struct Joined {
 
   init(nodes old: [Tensor], same: [Int], operands: [[Int]], isInput: [Bool], results: [Int]) throws
   {
-    let sums = PlacedSums(nodes: old, same: same, operands: operands, results: results)
+    let sums = PlacedSums(
+      nodes: old, same: same, operands: operands, isInput: isInput, results: results)
     var numbers = Array(repeating: 0, count: old.count)
     for i in old.indices {
       if same[i] != i {
@@ -124,9 +125,11 @@ private struct PlacedSums {
   /// Those of them that are only a term of a larger sum.
   private var isTerm: [Bool]
 
-  init(nodes: [Tensor], same: [Int], operands: [[Int]], results: [Int]) {
+  init(
+    nodes: [Tensor], same: [Int], operands: [[Int]], isInput: [Bool], results: [Int]
+  ) {
     (self.nodes, self.same, self.operands) = (nodes, same, operands)
-    isPlaced = nodes.map { $0.op == .place }
+    isPlaced = nodes.indices.map { nodes[$0].op == .place && !isInput[$0] }
     isTerm = Array(repeating: false, count: nodes.count)
     guard isPlaced.contains(true) else { return }
     var uses = Array(repeating: 0, count: nodes.count)
