@@ -54,7 +54,9 @@ set_tests_properties(safetensors_python PROPERTIES TIMEOUT 300 SKIP_RETURN_CODE 
 if(NANOGRAD_BUILD_EXAMPLES)
   add_test(NAME resume COMMAND scripts/check-resume.sh --kills 5 ${CMAKE_CURRENT_BINARY_DIR}
     WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
-  set_tests_properties(resume PROPERTIES TIMEOUT 300)
+  add_test(NAME bits COMMAND scripts/check-bits.sh ${CMAKE_CURRENT_BINARY_DIR}
+    WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
+  set_tests_properties(resume bits PROPERTIES TIMEOUT 300)
 endif()
 
 # The pages show an example; the first run builds the Swift package, which takes its time.
