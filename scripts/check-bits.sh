@@ -16,7 +16,7 @@ export NANOGRAD_MNIST=
 train() {
   local file=$folder/$1-$2.safetensors
   NANOGRAD_ISA=$1 NANOGRAD_THREADS=$2 "$program" --images 300 --hidden 50 --steps 30 \
-    --save "$file" >/dev/null
+    --save "$file" >"$folder/log" 2>&1 || cat "$folder/log" >&2
   echo "$file"
 }
 
