@@ -238,7 +238,7 @@ extension Random {
   var text: String { "\(Random.algorithm) \(seed) \(counter)" }
 
   init?(text: String) {
-    let parts = text.split(separator: " ", omittingEmptySubsequences: false)
+    let parts = Nanograd.parts(of: text, between: " ")
     guard parts.count == 3, parts[0] == Random.algorithm, let seed = UInt64(parts[1]),
       let counter = UInt64(parts[2])
     else { return nil }

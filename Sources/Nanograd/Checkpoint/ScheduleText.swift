@@ -31,8 +31,9 @@ extension Schedule {
 
   init?(text: String) {
     var made: [Schedule] = []
-    for line in text.split(separator: "; ", omittingEmptySubsequences: false) {
-      let words = line.split(separator: " ", omittingEmptySubsequences: false).map(String.init)
+    for (i, line) in parts(of: text, between: ";").enumerated() {
+      var words = parts(of: line, between: " ")
+      if i > 0, words.removeFirst() != "" { return nil }
       guard words.count >= 3, let next = try? Schedule.section(words, made) else { return nil }
       made.append(next)
     }
@@ -61,6 +62,13 @@ extension Schedule {
     default: return nil
     }
   }
+}
+
+/// What stands between separators. The standard library's way with texts as separators brings its
+/// whole engine for regular expressions along, a megabyte.
+func parts(of text: String, between separator: Unicode.Scalar) -> [String] {
+  text.utf8.split(separator: UInt8(ascii: separator), omittingEmptySubsequences: false)
+    .map { String(Substring($0)) }
 }
 
 extension Double {
