@@ -66,7 +66,8 @@ endif()
 # generic function, the linker keeps the first, which has to be one that runs on every processor
 # and that checks its arguments: the kernels come last, the most demanding at the end.
 nanograd_swift_module(NanogradKernelTable)
-nanograd_swift_module(NanogradC IMPORTS Nanograd INCLUDES include Sources/CPlatform)
+nanograd_swift_module(NanogradC IMPORTS Nanograd INCLUDES include Sources/CPlatform
+  OPTIONS -DNANOGRAD_RESERVE) # goes with --wrap in Library.cmake
 nanograd_swift_module(Nanograd
   IMPORTS NanogradKernelTable NanogradKernels NanogradKernelsAVX2 NanogradKernelsAVX512
   INCLUDES Sources/CPlatform

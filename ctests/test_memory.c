@@ -187,16 +187,22 @@ static void test_limit_for_all_threads(void **state) {
 /* ---- A limit of the system --------------------------------------------------------------------
  */
 
-/* The child's: more than there is, again and again, and a small computation after each. */
-static int run_short_of_addresses(void) {
+/* Leaves the process so much more than it has; 0 or an exit status. */
+static int shorten_addresses(int64_t bytes) {
   FILE *file = fopen("/proc/self/statm", "r");
   long pages = 0;
   if (file == NULL || fscanf(file, "%ld", &pages) != 1)
     return 2;
   fclose(file);
-  rlim_t most = (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) + 256 * mebi;
-  if (setrlimit(RLIMIT_AS, &(struct rlimit){most, most}) != 0)
-    return 3;
+  rlim_t most = (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) + (rlim_t)bytes;
+  return setrlimit(RLIMIT_AS, &(struct rlimit){most, most}) == 0 ? 0 : 3;
+}
+
+/* The child's: more than there is, again and again, and a small computation after each. */
+static int run_short_of_addresses(void) {
+  int before = shorten_addresses(256 * mebi);
+  if (before != 0)
+    return before;
   for (int64_t bytes = (int64_t)1 << 40; bytes >= 512 * mebi; bytes /= 2) {
     ng_scope_begin();
     ng_tensor *x = data(bytes);
@@ -227,18 +233,59 @@ static int run_short_of_addresses(void) {
   return 0;
 }
 
-static void test_limit_of_the_system(void **state) {
-  (void)state;
+/* The child's: tensors until there is no memory for another, which all live on in one graph. */
+static int fill_with_tensors(void) {
+  int before = shorten_addresses(64 * mebi);
+  if (before != 0)
+    return before;
+  for (int round = 0; round < 3; round++) {
+    ng_scope_begin();
+    int64_t handles = ng_live_handles(), count = 0;
+    ng_tensor *y = ng_ones(NG_FLOAT32, SCALAR);
+    while (y != NULL && count < 10000000) {
+      ng_tensor *next = ng_negate(y);
+      count++;
+      if (next == NULL)
+        break;
+      y = next;
+    }
+    if (count < 10000 || count == 10000000 || ng_error() != NG_ERROR_MEMORY)
+      return 9;
+    /* And again, as often as one likes; a small piece may have been found meanwhile. */
+    for (int k = 0; k < 1000; k++) {
+      ng_clear_error();
+      if (ng_negate(y) == NULL && ng_error() != NG_ERROR_MEMORY)
+        return 10;
+    }
+    ng_clear_error();
+    if (ng_scope_end() != NG_OK || ng_live_handles() != handles)
+      return 11;
+    if (!works() || ng_error() != NG_OK)
+      return 12;
+  }
+  return 0;
+}
+
+static void expect_child(int (*work)(void)) {
   pid_t child = fork();
   assert_true(child >= 0);
   if (child == 0) {
     ng_set_num_threads(1);
-    _exit(run_short_of_addresses());
+    _exit(work());
   }
   int status = -1;
   assert_int_equal(waitpid(child, &status, 0), child);
-  assert_true(WIFEXITED(status));
-  assert_int_equal(WEXITSTATUS(status), 0);
+  assert_int_equal(status, 0);
+}
+
+static void test_limit_of_the_system(void **state) {
+  (void)state;
+  expect_child(run_short_of_addresses);
+}
+
+static void test_no_memory_for_the_graph(void **state) {
+  (void)state;
+  expect_child(fill_with_tensors);
 }
 
 int main(void) {
@@ -251,6 +298,7 @@ int main(void) {
       MEMORY(test_limit_frees_what_is_kept),
       MEMORY(test_limit_for_all_threads),
       MEMORY(test_limit_of_the_system),
+      MEMORY(test_no_memory_for_the_graph),
   };
   return cmocka_run_group_tests_name("memory", tests, NULL, NULL);
 }

@@ -803,8 +803,9 @@ NG_API int64_t ng_graph_mermaid(ng_tensor *const *tensors, int32_t count, int32_
  * which counts it, keeps some of it for the next request, and may refuse: the call fails with
  * `NG_ERROR_MEMORY`, and everything is as before. On Linux only a limit makes that reliable, because
  * the system promises more than it has and ends processes when they use it.
- * The graph itself (some hundred bytes for each tensor) is not counted. If the system refuses even
- * that, as it may under `ulimit -v`, the process ends: leave room beside the limit. */
+ * The graph itself (some hundred bytes for each tensor) is not counted. When the system refuses even
+ * that, as it may under `ulimit -v`, calls fail too; but one that works on a graph of more than some
+ * ten thousand tensors may then end the process: leave room beside the limit. */
 
 /** What `ng_memory_stat` can tell, in bytes. More may be added. */
 enum {

@@ -54,16 +54,21 @@ func record(_ error: any Error, _ function: StaticString) -> Int32 {
 
 /// A handle to an object, noted in the open scope if it is a tensor's.
 func handle(_ object: AnyObject, _ kind: Kind) throws -> OpaquePointer? {
+  try Reserve.require()
   guard let handle = Handles.make(object, kind) else {
     throw NanogradError(.memory, "no memory for another handle (\(Handles.count) are alive)")
   }
-  if kind == .tensor { Thread.current.note(handle) }
+  guard kind != .tensor || Thread.current.note(handle) else {
+    _ = Handles.release(handle, kind)
+    throw NanogradError(.memory, "no memory to note another handle in its scope")
+  }
   return OpaquePointer(bitPattern: UInt(handle))
 }
 
 /// The object behind a handle.
 func object(_ handle: OpaquePointer?, _ kind: Kind, _ name: String) throws -> AnyObject {
   guard let handle else { throw NanogradError(.null, "\(name) is NULL, expected a handle") }
+  try Reserve.require()
   guard let object = Handles.object(UInt64(UInt(bitPattern: handle)), kind) else {
     throw NanogradError(
       .handle,

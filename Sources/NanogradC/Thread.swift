@@ -9,7 +9,7 @@ final class Thread {
   private(set) var message: UnsafeMutablePointer<CChar>?
   var random = Random(seed: 0)
   /// Tensor handles made in open scopes, and where each scope begins in that list.
-  private var scoped: [UInt64] = []
+  private var scoped = HandleList()
   private var scopes: [Int] = []
 
   private static let key: pthread_key_t = {
@@ -32,7 +32,8 @@ final class Thread {
   }
 
   deinit {
-    for handle in scoped { _ = Handles.release(handle, .tensor) }
+    while let handle = scoped.popLast() { _ = Handles.release(handle, .tensor) }
+    scoped.deallocate()
     free(message)
   }
 
@@ -57,21 +58,20 @@ final class Thread {
     guard let first = scopes.popLast() else {
       throw NanogradError(.state, "no scope is open on this thread")
     }
-    let ended = scoped[first...]
-    scoped.removeSubrange(first...)
-    for handle in ended.reversed() { _ = Handles.release(handle, .tensor) }
+    // One by one, because what releases memory must not need any.
+    while scoped.count > first, let handle = scoped.popLast() {
+      _ = Handles.release(handle, .tensor)
+    }
   }
 
-  /// Notes a new handle in the innermost scope, if one is open.
-  func note(_ handle: UInt64) {
-    if !scopes.isEmpty { scoped.append(handle) }
-  }
+  /// Notes a new handle in the innermost scope, if one is open; false if there is no memory for it.
+  func note(_ handle: UInt64) -> Bool { scopes.isEmpty || scoped.append(handle) }
 
   /// Moves a handle from the innermost scope to the one around it, or out of all.
   func keep(_ handle: UInt64) {
-    guard let first = scopes.last,
-      let i = scoped[first...].lastIndex(of: handle)
-    else { return }
+    guard let first = scopes.last, let i = scoped.lastIndex(of: handle, from: first) else {
+      return
+    }
     if scopes.count == 1 {
       scoped.remove(at: i)
     } else {
@@ -80,4 +80,49 @@ final class Thread {
       scopes[scopes.count - 1] += 1
     }
   }
+}
+
+/// An array of handles that says when there is no memory for more: a program may make millions in one scope,
+/// and an array of the standard library would end the process.
+private struct HandleList {
+  private var memory: UnsafeMutablePointer<UInt64>?
+  private var capacity = 0
+  private(set) var count = 0
+
+  mutating func append(_ handle: UInt64) -> Bool {
+    if count == capacity {
+      let wish = Swift.max(2 * capacity, 64)
+      guard let larger = realloc(memory, wish * MemoryLayout<UInt64>.stride) else { return false }
+      memory = larger.bindMemory(to: UInt64.self, capacity: wish)
+      capacity = wish
+    }
+    memory?[count] = handle
+    count += 1
+    return true
+  }
+
+  mutating func popLast() -> UInt64? {
+    guard count > 0 else { return nil }
+    count -= 1
+    return memory?[count]
+  }
+
+  /// The last place of a handle, from some place on.
+  func lastIndex(of handle: UInt64, from first: Int) -> Int? {
+    guard let memory else { return nil }
+    return (first..<count).last { memory[$0] == handle }
+  }
+
+  mutating func remove(at i: Int) {
+    guard let memory else { return }
+    (memory + i).update(from: memory + i + 1, count: count - i - 1)
+    count -= 1
+  }
+
+  mutating func swapAt(_ i: Int, _ j: Int) {
+    guard let memory else { return }
+    (memory[i], memory[j]) = (memory[j], memory[i])
+  }
+
+  func deallocate() { free(memory) }
 }
