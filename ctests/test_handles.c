@@ -216,6 +216,23 @@ static void test_live_bytes(void **state) {
   assert_int_equal(ng_live_bytes(), after_first);
 }
 
+/* Plans are kept, and must not keep the tensors they were made for. */
+static void test_plans_keep_no_values(void **state) {
+  (void)state;
+  int64_t before = ng_live_bytes();
+  for (size_t k = 0; k < COUNT(all_dtypes); k++) {
+    for (double value = -2; value <= 2; value++) {
+      ng_tensor *numbers[] = {ng_constant(all_dtypes[k], value),
+                              ng_full(all_dtypes[k], SHAPE(1000), value)};
+      expect_ok(ng_eval(&numbers[0], 1));
+      expect_ok(ng_eval(&numbers[1], 1));
+      expect_ok(ng_release(numbers[0]));
+      expect_ok(ng_release(numbers[1]));
+      assert_int_equal(ng_live_bytes(), before);
+    }
+  }
+}
+
 /* ---- Threads --------------------------------------------------------------------------------- */
 
 static void in_thread(void *(*run)(void *), void *argument) {
@@ -394,6 +411,7 @@ int main(void) {
       TEST(test_null_keeps_the_first_error),
       TEST(test_errors_last),
       TEST(test_live_bytes),
+      TEST(test_plans_keep_no_values),
       TEST(test_release_from_another_thread),
       TEST(test_errors_and_scopes_belong_to_the_thread),
       TEST(test_scopes_end_with_their_thread),

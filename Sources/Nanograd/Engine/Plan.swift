@@ -231,7 +231,9 @@ final class Plan: @unchecked Sendable {
 extension Tensor {
   /// This operator over leaves that hold nothing, so that keeping it keeps no graph.
   func prototype() throws -> Tensor {
-    if operands.count == 0 { return self }
+    // Not a number's own node: the value that was computed for it would stay with it.
+    if let constant { return try Tensor(constant: constant, dtype) }
+    if operands.count == 0 { return try op == .iota ? Tensor(iota: size, dtype) : self }
     let stand = operandList.map {
       Tensor(
         leaf: Leaf(tag: "", isParameter: false), dtype: $0.dtype, shape: $0.shape,
