@@ -18,7 +18,6 @@ set(CMAKE_C_CREATE_SHARED_LIBRARY "\"${NANOGRAD_SWIFTC}\" -use-ld=lld -emit-libr
 target_link_options(nanograd PRIVATE
   "SHELL:-Xlinker --version-script=${CMAKE_CURRENT_BINARY_DIR}/nanograd.map"
   "SHELL:-Xlinker --gc-sections"
-  "SHELL:-Xlinker -z -Xlinker defs"
   # Sources/NanogradC/Reserve.swift looks after each call of malloc.
   "SHELL:-Xlinker --wrap=malloc"
   # Threads of the host keep pointers into the library, to what is done when they end: it stays.
@@ -28,3 +27,7 @@ target_link_options(nanograd PRIVATE
   # Which object each function was taken from, for scripts/check-library.sh.
   "SHELL:-Xlinker -Map=${CMAKE_CURRENT_BINARY_DIR}/nanograd.link"
   "$<$<CONFIG:Release,MinSizeRel>:SHELL:-Xlinker -s>")
+# With sanitizers, the program brings their run time for itself and the library.
+if(NOT NANOGRAD_C_INSTRUMENTS)
+  target_link_options(nanograd PRIVATE "SHELL:-Xlinker -z -Xlinker defs")
+endif()

@@ -6,6 +6,7 @@ function(nanograd_program name folder source)
   add_executable(${name} ${source})
   nanograd_c_options(${name})
   target_link_libraries(${name} PRIVATE ${ARGN} nanograd::nanograd m)
+  target_link_options(${name} PRIVATE ${NANOGRAD_LINK_INSTRUMENTS})
   string(REGEX REPLACE "^(example|bench)_" "" output ${name})
   set_target_properties(${name} PROPERTIES
     OUTPUT_NAME ${output} RUNTIME_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/${folder}

@@ -21,7 +21,8 @@ file(MAKE_DIRECTORY ${_modules})
 set(_swift_flags
   -swift-version 6 -package-name nanograd -parse-as-library -wmo -enforce-exclusivity=unchecked
   -module-cache-path ${_modules}/cache -I ${_modules}
-  $<IF:$<CONFIG:Debug>,-Onone,-O> $<$<NOT:$<CONFIG:Release>>:-gline-tables-only>)
+  $<IF:$<CONFIG:Debug>,-Onone,-O> $<$<NOT:$<CONFIG:Release>>:-gline-tables-only>
+  ${NANOGRAD_SWIFT_INSTRUMENTS})
 
 # nanograd_swift_module(<name> [IMPORTS <module>...] [INCLUDES <folder>...] [OPTIONS <flag>...])
 # compiles Sources/<name> and appends its object to NANOGRAD_OBJECTS. The folders hold a C header
