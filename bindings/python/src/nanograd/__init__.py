@@ -17,7 +17,7 @@ Tensors are lazy: nothing is computed before a value is asked for. Different thr
 one graph is for one thread at a time; the interpreter's lock is released while values are computed.
 """
 
-from ._tensor import Operator, Parameter, Tensor, Variable  # first: the others build on it
+from ._tensor import Operator, Tensor  # first: the others build on it
 
 # isort: split
 from ._abi import lib as _lib
@@ -98,6 +98,7 @@ from ._functions import (
     where,
 )
 from ._gradients import check_gradients, evaluate, grad, gradients, value_and_grad
+from ._leaves import Parameter, Variable
 from ._losses import cross_entropy, cross_entropy_logits, lasso, ridge, squared_error
 from ._optimizers import SGD, Adam, AdamW, Optimizer
 from ._random import bernoulli, normal, permutation, seed, uniform

@@ -10,8 +10,9 @@ from . import _data
 from . import _operators as ops
 from ._abi import lib
 from ._data import Axes, Shape, made, promoted
+from ._leaves import tensor_of
 from ._operators import Operand, Operation, apply
-from ._tensor import Operator, Tensor, tensor_of
+from ._tensor import Operator, Tensor
 
 # ---- Shapes
 

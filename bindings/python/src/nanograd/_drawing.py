@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 import subprocess
 
-from ._tensor import Parameter, Tensor
+from ._leaves import Parameter
+from ._tensor import Tensor
 from ._tracing import order
 
 #: The longest expression, in characters; shared parts are written out wherever they stand.

@@ -7,8 +7,9 @@ from typing import Any
 from . import _operators as ops
 from ._abi import lib
 from ._data import made, promoted
+from ._leaves import tensor_of
 from ._operators import Operand, Operation, apply, chained
-from ._tensor import Operator, Tensor, tensor_of
+from ._tensor import Operator, Tensor
 
 # ---- Elementwise, of one operand
 

@@ -14,8 +14,9 @@ from ._abi import lib
 from ._data import NUMBERS, made
 from ._drawing import notation
 from ._errors import check
+from ._leaves import Variable, tensor_of
 from ._operators import Operation
-from ._tensor import Operator, Tensor, Variable, tensor_of
+from ._tensor import Operator, Tensor
 from ._tracing import order
 
 

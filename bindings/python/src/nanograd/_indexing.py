@@ -10,8 +10,9 @@ from . import _data
 from . import _operators as ops
 from ._abi import lib
 from ._data import FLOAT64, made
+from ._leaves import Variable
 from ._operators import Operation
-from ._tensor import Operator, Tensor, Variable
+from ._tensor import Operator, Tensor
 
 _END, _BEGIN = 2**63 - 1, -(2**63)
 

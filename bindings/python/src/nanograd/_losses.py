@@ -9,8 +9,9 @@ from ._arrays import item, mean, sum, summation
 from ._data import FLOAT64, NUMBERS, made
 from ._errors import ShapeError
 from ._functions import absolute, log
+from ._leaves import tensor_of
 from ._operators import Operand, Operation, cast
-from ._tensor import Operator, Tensor, tensor_of
+from ._tensor import Operator, Tensor
 
 
 def _loss(notation: str) -> Operation:

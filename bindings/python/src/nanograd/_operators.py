@@ -12,7 +12,8 @@ from . import _data
 from ._abi import lib
 from ._data import FLOAT64, INT64, NUMBERS, made, promoted
 from ._errors import DTypeError, failure
-from ._tensor import Operator, Tensor, _Number, tensor_of
+from ._leaves import _Number, tensor_of
+from ._tensor import Operator, Tensor
 
 #: What an operator can be applied to.
 Operand: TypeAlias = "Tensor | _data.Number | np.ndarray"

@@ -9,7 +9,8 @@ from . import _data
 from ._abi import lib
 from ._data import made
 from ._errors import check, failure
-from ._tensor import Parameter, Tensor, _Changes
+from ._leaves import Parameter
+from ._tensor import Tensor, _Changes
 
 #: A number, a schedule, or any function that gives the next step's rate.
 Rate: TypeAlias = "float | Callable[[], float]"

@@ -8,7 +8,7 @@ from typing import Any
 from . import _data
 from ._abi import lib
 from ._data import INT64, Shape, made
-from ._tensor import Variable, _Leaf
+from ._leaves import Variable, _Leaf
 
 _samples = itertools.count(1)
 

@@ -12,7 +12,8 @@ from . import _data
 from ._abi import lib
 from ._data import made
 from ._errors import StateError, check
-from ._tensor import Operator, Parameter, Tensor, _Changes
+from ._leaves import Parameter
+from ._tensor import Operator, Tensor, _Changes
 
 
 def trace(tensor: Tensor, hook: Callable[[Tensor], Any]) -> None:
