@@ -9,7 +9,7 @@ FILENAME ~ /\.md$/ {
     printf "%s", substr($0, 1, RSTART - 1)
     $0 = substr($0, RSTART + RLENGTH)
     text = substr(link, 2, index(link, "](") - 2)
-    printf "%s", link ~ /\.md\)$/ ? link : text
+    printf "%s", link ~ /\.md\)$/ && link !~ /bindings\// ? link : text
   }
 }
 

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Usage: scripts/test.sh
 # Runs every test there is: the Swift tests, then the C tests with the checks of the header, the
-# library and its installation. Tests on MNIST run where scripts/mnist.sh finds it without a download,
-# or NANOGRAD_MNIST names it. Ends with a line for each suite; fails if any of them did.
+# library and its installation, then those of the Python package. Tests on MNIST run where
+# scripts/mnist.sh finds it without a download, or NANOGRAD_MNIST names it. Ends with a line for each
+# suite; fails if any of them did.
 
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
@@ -41,6 +42,7 @@ echo "MNIST: ${NANOGRAD_MNIST:-none, so the tests that need it are skipped}"
 suite "Swift" "Executed [1-9][0-9]* tests?," \
   swift test -c release -Xswiftc -enable-testing
 suite "C" "tests passed" build_and_run_ctest
+suite "Python" "passed|skipped" scripts/test-python.sh
 
 heading "Summary"
 printf '%s\n' "${summary[@]}"
