@@ -23,7 +23,6 @@ elseif(NANOGRAD_SANITIZE)
 endif()
 if(NANOGRAD_COVERAGE)
   list(APPEND NANOGRAD_SWIFT_INSTRUMENTS -profile-generate -profile-coverage-mapping)
-  list(APPEND NANOGRAD_C_INSTRUMENTS -fprofile-instr-generate)
 endif()
 
 if(NANOGRAD_C_INSTRUMENTS)

@@ -17,7 +17,6 @@ set(CMAKE_C_CREATE_SHARED_LIBRARY "\"${NANOGRAD_SWIFTC}\" -use-ld=lld -emit-libr
 -Xlinker -soname -Xlinker <TARGET_SONAME> <LINK_FLAGS> -o <TARGET> <OBJECTS>")
 target_link_options(nanograd PRIVATE
   "SHELL:-Xlinker --version-script=${CMAKE_CURRENT_BINARY_DIR}/nanograd.map"
-  "SHELL:-Xlinker --gc-sections"
   # Sources/NanogradC/Reserve.swift looks after each call of malloc.
   "SHELL:-Xlinker --wrap=malloc"
   # Threads of the host keep pointers into the library, to what is done when they end: it stays.
@@ -27,6 +26,12 @@ target_link_options(nanograd PRIVATE
   # Which object each function was taken from, for scripts/check-library.sh.
   "SHELL:-Xlinker -Map=${CMAKE_CURRENT_BINARY_DIR}/nanograd.link"
   "$<$<CONFIG:Release,MinSizeRel>:SHELL:-Xlinker -s>")
+# What counts lines is in the library itself, with all functions, so that one that nobody calls counts.
+if(NANOGRAD_COVERAGE)
+  target_link_options(nanograd PRIVATE -profile-generate)
+else()
+  target_link_options(nanograd PRIVATE "SHELL:-Xlinker --gc-sections")
+endif()
 # With sanitizers, the program brings their run time for itself and the library.
 if(NOT NANOGRAD_C_INSTRUMENTS)
   target_link_options(nanograd PRIVATE "SHELL:-Xlinker -z -Xlinker defs")

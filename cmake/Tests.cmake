@@ -6,14 +6,25 @@ pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
 
 file(GLOB _tests CONFIGURE_DEPENDS ctests/test_*.c)
 file(GLOB _support CONFIGURE_DEPENDS ctests/support.c ctests/checkpoint.c)
+set(NANOGRAD_TEST_SUPPORT "")
+if(NANOGRAD_SANITIZE)
+  set(NANOGRAD_TEST_SUPPORT ctests/sanitizers.c)
+endif()
 foreach(_source IN LISTS _tests)
   cmake_path(GET _source STEM _name)
   nanograd_program(${_name} ctests ${_source} example_common PkgConfig::CMOCKA)
-  target_sources(${_name} PRIVATE ${_support})
+  target_sources(${_name} PRIVATE ${_support} ${NANOGRAD_TEST_SUPPORT})
   target_include_directories(${_name} PRIVATE ctests)
   add_test(NAME ${_name} COMMAND ${_name})
   set_tests_properties(${_name} PROPERTIES TIMEOUT 300)
 endforeach()
+find_package(Threads REQUIRED)
+target_link_libraries(test_threads PRIVATE Threads::Threads)
+# This one loads the library while it runs: it calls nothing of it, so the linker leaves it out.
+target_link_libraries(test_load PRIVATE Threads::Threads ${CMAKE_DL_LIBS})
+target_link_options(test_load PRIVATE -Wl,--as-needed)
+
+include(cmake/Fuzz.cmake)
 
 # Memory is refused at other places where no plan is made.
 add_test(NAME test_failures_plain COMMAND test_failures)
