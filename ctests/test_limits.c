@@ -114,6 +114,34 @@ static void test_memory_that_cannot_be_had(void **state) {
   assert_true(ng_live_bytes() < bytes + 4096);
 }
 
+/* Shapes with axes of any length and no elements: nothing is to be computed, however long they are.
+ */
+static void test_long_axes_without_elements(void **state) {
+  (void)state;
+  const int64_t longest = (int64_t)1 << 57;
+  for (size_t k = 0; k < COUNT(float_dtypes); k++) {
+    ng_dtype dtype = float_dtypes[k];
+    ng_tensor *none = ng_zeros(dtype, SHAPE(longest, 3, 0));
+    ng_tensor *made[] = {
+        ng_sum(none, AXES(0), 0),
+        ng_sum(none, AXES(0, 1), 1),
+        ng_max(none, AXES(0), 0),
+        ng_sum(ng_cast(none, NG_INT64), AXES(0), 0),
+        ng_softmax(none, 0),
+        ng_matmul(ng_zeros(dtype, SHAPE(longest, 0, 3)), ng_ones(dtype, SHAPE(3, 2))),
+        ng_matmul(none, ng_zeros(dtype, SHAPE(0, 0))),
+        ng_exp(ng_transpose(none)),
+        ng_slice(none, 0, 0, longest, 2)};
+    for (size_t j = 0; j < COUNT(made); j++) {
+      expect_ok(ng_eval(&made[j], 1));
+      assert_int_equal(ng_size(made[j]), 0);
+    }
+    expect_item(ng_sum(none, ALL_AXES, 0), 0, 0);
+    /* Three sums, each of no elements. */
+    expect_tensor(ng_sum(none, AXES(0, 2), 0), dtype, SHAPE(3), NUMBERS(0, 0, 0));
+  }
+}
+
 static void test_functions_that_cannot_fail(void **state) {
   (void)state;
   assert_null(ng_cast(ng_zeros(NG_FLOAT32, SCALAR), 99));
@@ -162,9 +190,8 @@ static void test_scopes_that_were_never_begun(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      TEST(test_what_may_go_either_way),
-      TEST(test_memory_that_cannot_be_had),
-      TEST(test_functions_that_cannot_fail),
+      TEST(test_what_may_go_either_way),       TEST(test_memory_that_cannot_be_had),
+      TEST(test_long_axes_without_elements),   TEST(test_functions_that_cannot_fail),
       TEST(test_scopes_that_were_never_begun),
   };
   return cmocka_run_group_tests_name("limits", tests, NULL, NULL);

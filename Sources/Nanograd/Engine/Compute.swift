@@ -164,6 +164,8 @@ extension Tensor {
   /// A batch of matrix products.
   private func product<T: FloatElement>(_ x: [Value], _ type: T.Type) throws -> Value {
     let y = try result()
+    // A product without elements may be one of any number of matrices.
+    guard size > 0 else { return y }
     let (a, b) = (self[0].shape, self[1].shape)
     let k = a[a.rank - 1]
     let m = a.rank > 1 ? a[a.rank - 2] : 1

@@ -9,6 +9,13 @@ extension Tensor {
     _ x: Value, _ type: T.Type, row: (UnsafePointer<T>, Int) -> T,
     combine: (UnsafeMutablePointer<T>, UnsafePointer<T>, Int) -> Void
   ) throws -> Value {
+    // What has no elements may still have axes of any length, which are not to be walked.
+    guard self[0].size > 0 else {
+      let y = try result()
+      // The kernel's own answer for no elements.
+      y.elements(T.self).initialize(repeating: row(x.elements(T.self), 0), count: size)
+      return y
+    }
     var value = x
     var dimensions = Array(self[0].shape)
     var end = dimensions.count
@@ -29,9 +36,6 @@ extension Tensor {
         let target = y.elements(T.self) + o * inner
         if inner == 1 {
           target.pointee = row(source, length)
-        } else if length == 0 {
-          // The kernel's own answer for no elements.
-          target.initialize(repeating: row(source, 0), count: inner)
         } else {
           target.update(from: source, count: inner)
           for r in 1..<length { combine(target, source + r * inner, inner) }
