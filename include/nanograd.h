@@ -838,6 +838,46 @@ NG_API void ng_reset_memory_peak(void);
  * next computations take longer once, and give the same. Any thread; cannot fail. */
 NG_API void ng_release_caches(void);
 
+/* ---- DLPack -------------------------------------------------------------------------------------
+ * Tensors shared with other libraries (NumPy, PyTorch, JAX, ONNX Runtime and so on) without a copy of
+ * their elements, as DLPack 1 describes them: https://dmlc.github.io/dlpack. The struct is declared in
+ * its header, dlpack.h, which is not needed here. In Python, the capsule "dltensor_versioned" holds one. */
+
+struct DLManagedTensorVersioned;
+
+/** Whether elements are copied. */
+enum {
+  NG_COPY_IF_NEEDED = 0, /**< where they cannot be shared */
+  NG_COPY_ALWAYS = 1,
+  NG_COPY_NEVER = 2 /**< where they cannot be shared, the call fails */
+};
+
+/** A Variable of another library's tensor: of float32, float64, int32 or int64, in the CPU's memory. Dense,
+ * row-major and aligned elements are shared, others (any strides, negative and 0 too) are copied, as
+ * `copy` (`NG_COPY_…`) allows; `tag` as for `ng_variable`.
+ *
+ * On success the managed tensor belongs to the library, which calls its deleter exactly once: before this
+ * returns if nothing is shared, else as soon as nothing uses the memory any more, on the thread that gave it
+ * up last. On failure it still belongs to the caller. Shared memory is never written to: a leaf that is
+ * written, by `ng_write` or an optimizer, then has memory of its own. Nobody else may write to it meanwhile,
+ * since values that were computed from it would not follow. It is not counted in "Memory".
+ * `ng_to_parameter` makes a Parameter that shares it.
+ * Errors: `NG_ERROR_ARGUMENT` for another major version of DLPack, another device, an unknown `copy`, strides
+ * that lead out of the address space, or where a copy is needed and must not be made; `NG_ERROR_DTYPE`;
+ * `NG_ERROR_SHAPE`; `NG_ERROR_NULL`, for data too; `NG_ERROR_MEMORY`. */
+NG_API ng_tensor *ng_from_dlpack(struct DLManagedTensorVersioned *managed, int32_t copy,
+                                 const char *tag);
+
+/** The tensor's present value, computed if needed, for another library: version 1.0, dense and row-major, on
+ * the CPU, aligned to 64 bytes if the memory is nanograd's own (always, with a copy). Shared elements are
+ * read-only (DLPACK_FLAG_BITMASK_READ_ONLY) and stay as they are: what is written to a leaf later goes
+ * elsewhere. With `NG_COPY_ALWAYS` they are a copy that may be written to (DLPACK_FLAG_BITMASK_IS_COPIED).
+ *
+ * The managed tensor belongs to the caller, or to whom it is handed on: call its deleter once, on any thread,
+ * after or before the tensor's handle is released. Until then its elements count as "values" in "Memory".
+ * NULL on failure, with errors as for `ng_eval`, and `NG_ERROR_ARGUMENT` for an unknown `copy`. */
+NG_API struct DLManagedTensorVersioned *ng_to_dlpack(ng_tensor *tensor, int32_t copy);
+
 /* ---- How it runs ------------------------------------------------------------------------------ */
 
 /** What computing `count` tensors together is compiled to, as text for people: segments, between which

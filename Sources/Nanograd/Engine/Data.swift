@@ -86,8 +86,7 @@ extension Tensor {
     let leaf = try ownLeaf("write")
     try require(count, "write")
     guard let data, count > 0 else { return }
-    // In place where nobody else holds the memory, as another tensor's kept value may.
-    if leaf.value != nil, isKnownUniquelyReferenced(&leaf.value), let value = leaf.value {
+    if let value = leaf.valueToOverwrite() {
       value.pointer.copyMemory(from: data, byteCount: count)
       leaf.replace(value)
     } else {

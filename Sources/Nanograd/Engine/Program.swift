@@ -32,11 +32,7 @@ final class Program {
   /// already; on failure nothing is.
   func run() throws -> [Value] {
     guard let plan, results.count == roots.count else { return try computed() }
-    // A leaf's memory is overwritten only if nobody else has it.
-    let memory = targets.map { leaf -> Value? in
-      guard let leaf, leaf.value != nil, isKnownUniquelyReferenced(&leaf.value) else { return nil }
-      return leaf.value
-    }
+    let memory = targets.map { $0?.valueToOverwrite() }
     let values = try plan.run(inputs.map { try $0.evaluated() }, into: memory)
     return results.map { values[$0] }
   }

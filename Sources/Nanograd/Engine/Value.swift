@@ -3,25 +3,32 @@
 /// The elements of a tensor, dense and row-major. Shared freely, since nobody writes to one that
 /// another may be reading.
 final class Value: @unchecked Sendable {
-  /// Aligned to 64 bytes.
+  /// Aligned to 64 bytes if the memory is this object's, else to the elements' size.
   let pointer: UnsafeMutableRawPointer
   let bytes: Int
   /// What the memory was taken for; nil if it is not this object's to give back.
   private let use: Memory.Use?
+  /// Keeps the memory of somebody else.
+  private let owner: AnyObject?
 
   /// Memory for some bytes, not initialised.
   init(bytes: Int, for use: Memory.Use = .values) throws {
     pointer = try Memory.take(bytes, use)
     self.bytes = bytes
     self.use = use
+    owner = nil
   }
 
-  /// Memory that belongs to somebody else, for as long as that is there.
-  init(borrowing pointer: UnsafeMutableRawPointer, bytes: Int) {
+  /// Memory that belongs to somebody else, for as long as that is there, or its owner keeps it.
+  init(borrowing pointer: UnsafeMutableRawPointer, bytes: Int, owner: AnyObject? = nil) {
     self.pointer = pointer
     self.bytes = bytes
     use = nil
+    self.owner = owner
   }
+
+  /// Whether the memory is this object's, and not borrowed.
+  var isOwn: Bool { use != nil }
 
   /// A copy of some bytes.
   convenience init(copying source: UnsafeRawPointer, bytes: Int) throws {
