@@ -53,9 +53,14 @@ from ._arrays import (
 from ._arrays import (
     sum as sum,
 )
+from ._checkpoints import Checkpoint, SafeTensors, load_file, save_file
+from ._dlpack import from_dlpack
+from ._drawing import picture
 from ._errors import (
     ArgumentError,
     DTypeError,
+    FileError,
+    FormatError,
     HandleError,
     NanogradError,
     OutOfMemoryError,
@@ -102,6 +107,7 @@ from ._leaves import Parameter, Variable
 from ._losses import cross_entropy, cross_entropy_logits, lasso, ridge, squared_error
 from ._optimizers import SGD, Adam, AdamW, Optimizer
 from ._random import bernoulli, normal, permutation, seed, uniform
+from ._recurrent import gru, gru_cell, lstm, lstm_cell, rnn, rnn_cell
 from ._schedules import (
     ConstantSchedule,
     CosineSchedule,
@@ -111,7 +117,19 @@ from ._schedules import (
     Schedule,
     StepSchedule,
 )
-from ._system import instruction_set, live_bytes, live_handles, num_threads, plan, set_num_threads
+from ._system import (
+    instruction_set,
+    live_bytes,
+    live_handles,
+    memory_stats,
+    num_threads,
+    plan,
+    profile,
+    release_caches,
+    reset_memory_peak,
+    set_memory_limit,
+    set_num_threads,
+)
 from ._tracing import Back, Walk, Zero, trace
 
 __version__: str = _lib.version().decode()
@@ -123,10 +141,13 @@ __all__ = [
     "AdamW",
     "ArgumentError",
     "Back",
+    "Checkpoint",
     "ConstantSchedule",
     "CosineSchedule",
     "DTypeError",
     "ExponentialSchedule",
+    "FileError",
+    "FormatError",
     "GeometricSchedule",
     "HandleError",
     "LinearSchedule",
@@ -136,6 +157,7 @@ __all__ = [
     "OutOfMemoryError",
     "OutOfRangeError",
     "Parameter",
+    "SafeTensors",
     "Schedule",
     "ShapeError",
     "StateError",
@@ -162,11 +184,14 @@ __all__ = [
     "exp",
     "expand_dims",
     "expm1",
+    "from_dlpack",
     "gather",
     "grad",
     "gradients",
     "greater",
     "greater_equal",
+    "gru",
+    "gru_cell",
     "index_select",
     "instruction_set",
     "item",
@@ -175,13 +200,17 @@ __all__ = [
     "less_equal",
     "live_bytes",
     "live_handles",
+    "load_file",
     "log",
     "log1p",
     "log_softmax",
     "logsumexp",
+    "lstm",
+    "lstm_cell",
     "matmul",
     "maximum",
     "mean",
+    "memory_stats",
     "minimum",
     "multiply",
     "negate",
@@ -192,14 +221,22 @@ __all__ = [
     "pad",
     "permutation",
     "permute",
+    "picture",
     "plan",
     "power",
+    "profile",
     "reciprocal",
+    "release_caches",
     "relu",
+    "reset_memory_peak",
     "reshape",
     "ridge",
+    "rnn",
+    "rnn_cell",
+    "save_file",
     "seed",
     "select",
+    "set_memory_limit",
     "set_num_threads",
     "sigmoid",
     "sign",

@@ -142,6 +142,13 @@ _FUNCTIONS = """
     ng_cross_entropy_logits_indices(tt) t
     ng_ridge(t) t
     ng_lasso(t) t
+    # Recurrent networks
+    ng_rnn_cell(tttttti) t
+    ng_gru_cell(tttttti) t
+    ng_lstm_cell(tttttttip) t
+    ng_rnn*(tttttttip) t
+    ng_gru*(tttttttip) t
+    ng_lstm*(ttttttttipp) t
     # Gradients
     ng_backward*(t) i
     ng_grad(t) t
@@ -175,13 +182,49 @@ _FUNCTIONS = """
     ng_optimizer_grad_norm(t) d
     ng_optimizer_steps(t) l
     ng_optimizer_release(t) i
+    # Checkpoints
+    ng_checkpoint_new() t
+    ng_checkpoint_add(tppi) i
+    ng_checkpoint_add_optimizer(tst) i
+    ng_checkpoint_add_random(ts) i
+    ng_checkpoint_set_text(tss) i
+    ng_checkpoint_set_integer(tsl) i
+    ng_checkpoint_save*(ts) i
+    ng_checkpoint_write*(tpl) l
+    ng_checkpoint_load*(tt) i
+    ng_checkpoint_release(t) i
+    ng_safetensors_open*(s) t
+    ng_safetensors_open_memory*(pl) t
+    ng_safetensors_count(t) l
+    ng_safetensors_name(tlpl) l
+    ng_safetensors_contains(ts) i
+    ng_safetensors_dtype(ts) i
+    ng_safetensors_rank(ts) i
+    ng_safetensors_shape(tsip) i
+    ng_safetensors_tensor*(ts) t
+    ng_safetensors_text_count(t) l
+    ng_safetensors_key(tlpl) l
+    ng_safetensors_text(tspl) l
+    ng_safetensors_integer(tsp) i
+    ng_safetensors_release(t) i
     # Drawing
     ng_tag(tpl) l
     ng_notation*(tpl) l
     ng_tree*(tpl) l
     ng_dot*(tpl) l
+    ng_graph_dot*(piiilpl) l
+    ng_graph_mermaid*(piiilpl) l
+    # Memory
+    ng_memory_stat(i) l
+    ng_set_memory_limit*(l) i
+    ng_reset_memory_peak() v
+    ng_release_caches*() v
+    # DLPack
+    ng_from_dlpack*(pis) t
+    ng_to_dlpack*(ti) p
     # How it runs
     ng_plan_describe*(pipl) l
+    ng_plan_profile*(piipl) l
     ng_num_threads() i
     ng_set_num_threads(i) i
     ng_isa() s

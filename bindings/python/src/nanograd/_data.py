@@ -151,7 +151,18 @@ def read(handle: int, code: int, shape: tuple[int, ...]) -> Any:
 
 def written(function: Any, *arguments: Any) -> str:
     """The text that one of the functions of the chapter "Drawing" writes."""
-    size = check(function(*arguments, None, 0)) + 1
-    buffer = ctypes.create_string_buffer(size)
-    check(function(*arguments, buffer, size))
-    return buffer.value.decode("utf-8", "replace")
+    size = 4095
+    while True:
+        buffer = ctypes.create_string_buffer(size + 1)
+        needed = check(function(*arguments, buffer, size + 1))
+        if needed <= size:
+            return buffer.value.decode("utf-8", "replace")
+        size = needed
+
+
+def utf8(text: str, what: str) -> bytes:
+    """A text as C takes it, which a NUL would cut short in silence."""
+    encoded = text.encode()
+    if 0 in encoded:
+        raise ValueError(f"{what} {text!r} holds a NUL")
+    return encoded

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 import subprocess
 
+from . import _data
+from ._abi import lib
 from ._leaves import Parameter
 from ._tensor import Tensor
 from ._tracing import order
@@ -138,6 +140,27 @@ def mermaid(root: Tensor) -> str:
             lines.append(f"  style n{i} fill:lightblue")
     lines += [f"  n{a} --> n{b}" for a, b in edges]
     return "\n".join(lines) + "\n"
+
+
+def picture(
+    *tensors: Tensor,
+    language: str = "dot",
+    shapes: bool = False,
+    values: bool = False,
+    gradients: bool = False,
+    expressions: bool = False,
+    depth: int = 0,
+    limit: int = 1000,
+) -> str:
+    """Tensors and all they depend on as the library computes them, in DOT or Mermaid. Losses and recurrent networks are
+    one box, unless `depth` levels are opened; values, and gradients of the first tensor's sum, are computed for it. Of
+    a graph of more than `limit` nodes, those nearest to the tensors are drawn."""
+    if language not in ("dot", "mermaid"):
+        raise ValueError(f'language {language!r}, expected "dot" or "mermaid"')
+    draw = lib.graph_dot if language == "dot" else lib.graph_mermaid
+    flags = sum(1 << i for i, on in enumerate((shapes, values, gradients, expressions)) if on)
+    depth, limit = _data.int32(depth, "depth"), _data.int64(limit, "limit")
+    return _data.written(draw, _data.handles(tensors), len(tensors), flags, depth, limit)
 
 
 def svg(root: Tensor) -> str | None:

@@ -54,6 +54,18 @@ class StateError(NanogradError, RuntimeError):
     status = -8
 
 
+class FileError(NanogradError, OSError):
+    """The system could not open, read or write a file."""
+
+    status = -9
+
+
+class FormatError(NanogradError, ValueError):
+    """A file is damaged, or is not what it should be."""
+
+    status = -10
+
+
 _CLASSES = {
     kind.status: kind
     for kind in (
@@ -64,6 +76,8 @@ _CLASSES = {
         OutOfRangeError,
         OutOfMemoryError,
         StateError,
+        FileError,
+        FormatError,
     )
 }
 _CLASSES[-1] = HandleError

@@ -72,7 +72,7 @@ class Variable(_Leaf):
 
     def __init__(self, val: Any, tag: str | None = None, dtype: Any = None) -> None:
         self._gradable = False
-        self._hold(lib.variable, val, str(tag) if tag else f"variable {next(_variables)}", dtype)
+        self._hold(lib.variable, val, str(tag) if tag else next_tag(), dtype)
 
 
 class Parameter(_Leaf):
@@ -170,3 +170,18 @@ def tensor_of(value: Any, code: int | None = None) -> Tensor:
 
 def encoded(tag: str | None) -> bytes | None:
     return None if tag is None else tag.encode("utf-8", "replace")
+
+
+def variable_of(handle: int, code: int, tag: str) -> Variable:
+    """A Variable that the library made; it owns the handle from now on."""
+    variable = Variable.__new__(Variable)
+    variable._handle, variable._code, variable._tag = handle, code, tag
+    variable._gradable, variable._operands = False, ()
+    variable._operation = variable._arguments = None  # type: ignore[assignment]
+    variable._shape = variable._grad = variable._order = None
+    return variable
+
+
+def next_tag() -> str:
+    """The tag of a Variable that was given none."""
+    return f"variable {next(_variables)}"

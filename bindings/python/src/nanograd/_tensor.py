@@ -129,9 +129,10 @@ class Tensor:
         """The gradient: accumulated for a Parameter, and by `trace(loss, Back(…))` for an operator."""
         raise AttributeError(f"a {type(self).__name__} has no gradient")
 
-    def numpy(self) -> np.ndarray:
-        """The value as an array that may be written to."""
-        return np.array(self.val)
+    def numpy(self, copy: bool = True) -> np.ndarray:
+        """The value as an array of its own, which may be written to. Without a copy, it is read-only and shares the
+        tensor's memory; it stays as it is when the tensor changes."""
+        return dlpack.shared(self, copy)
 
     def item(self) -> float | int:
         """The value of a tensor of one element as a Python number."""
@@ -144,8 +145,23 @@ class Tensor:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if copy is False:
-            raise ValueError("a tensor's values cannot be had without a copy")
+            if dtype is not None and np.dtype(dtype) != self.dtype:
+                raise ValueError(f"{self.dtype} as {np.dtype(dtype)} cannot be had without a copy")
+            return self.numpy(copy=False)
         return np.array(self.val, dtype=dtype)
+
+    def __dlpack__(
+        self,
+        *,
+        stream: Any = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> Any:
+        return dlpack.lend(self, stream, max_version, dl_device, copy)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return dlpack.CPU
 
     def __float__(self) -> float:
         return float(self.item())
@@ -322,6 +338,7 @@ class Operator(Tensor):
 
 
 # What tensors are made of knows what a tensor is, so this comes last.
+from . import _dlpack as dlpack  # noqa: E402
 from . import _drawing as drawing  # noqa: E402
 from . import _indexing as indexing  # noqa: E402
 from . import _interop as interop  # noqa: E402
