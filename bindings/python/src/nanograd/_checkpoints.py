@@ -11,10 +11,10 @@ from . import _data
 from ._abi import lib
 from ._data import made
 from ._errors import check
+from ._leaves import Variable, tensor_of, variable_of
 from ._operators import Operand
 from ._optimizers import _Optimizer
 from ._schedules import Schedule
-from ._leaves import Variable, tensor_of, variable_of
 from ._tensor import _Changes
 
 Path: TypeAlias = "str | os.PathLike[str]"

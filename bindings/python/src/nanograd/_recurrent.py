@@ -15,8 +15,8 @@ from . import _data
 from ._abi import lib
 from ._data import FLOAT64, made, promoted
 from ._errors import DTypeError
-from ._operators import Operand, Operation, cast
 from ._leaves import tensor_of
+from ._operators import Operand, Operation, cast
 from ._tensor import Operator, Tensor
 
 _REVERSE, _BIDIRECTIONAL, _RESET_AFTER, _UPDATE_TAKES, _RELU = 1, 2, 4, 8, 16
