@@ -67,7 +67,9 @@ if(NANOGRAD_BUILD_EXAMPLES)
     WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
   add_test(NAME bits COMMAND scripts/check-bits.sh ${CMAKE_CURRENT_BINARY_DIR}
     WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
-  set_tests_properties(resume bits PROPERTIES TIMEOUT 300)
+  add_test(NAME watch COMMAND scripts/check-pictures.sh ${CMAKE_CURRENT_BINARY_DIR}
+    WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
+  set_tests_properties(resume bits watch PROPERTIES TIMEOUT 300)
 endif()
 
 # The pages show an example; the first run builds the Swift package, which takes its time.

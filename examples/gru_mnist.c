@@ -3,7 +3,7 @@
 #include "common/gru.h"
 #include "common/mnist.h"
 #include "common/options.h"
-#include "common/plot.h"
+#include "common/pictures.h"
 #include "common/progress.h"
 #include "common/saving.h"
 
@@ -22,7 +22,8 @@ static const char summary[] =
     "A training that was saved can be stopped at any moment, and resumed with the same bits.";
 
 struct settings {
-  const char *recipe, *data, *plot, *save, *resume, *predict;
+  const char *recipe, *data, *save, *resume, *predict;
+  struct pictures_paths pictures;
   int64_t images, epochs, steps, batch, hidden, seed, threads, every;
   double rate;
 };
@@ -40,7 +41,10 @@ static struct settings read_settings(int argc, char **argv) {
       {"rate", OPTION_NUMBER, "R", "the highest rate", &s.rate, 1e-9, 1e3},
       {"seed", OPTION_INTEGER, "N", "of all random numbers (2)", &s.seed, 0, 1e15},
       {"threads", OPTION_INTEGER, "N", "to compute with (all)", &s.threads, 1, 1024},
-      {"plot", OPTION_TEXT, "FILE.svg", "draw loss and accuracy over steps", &s.plot, 0, 0},
+      {"watch", OPTION_TEXT, "FILE.html", "a page to watch it on", &s.pictures.watch, 0, 0},
+      {"plot", OPTION_TEXT, "FILE.svg", "draw loss and accuracy", &s.pictures.plot, 0, 0},
+      {"confusion", OPTION_TEXT, "FILE.svg", "draw the table", &s.pictures.confusion, 0, 0},
+      {"mistakes", OPTION_TEXT, "FILE.svg", "draw misread digits", &s.pictures.mistakes, 0, 0},
       {"save", OPTION_TEXT, "FILE", "save checkpoints, and the result", &s.save, 0, 0},
       {"every", OPTION_INTEGER, "N", "steps from one to the next (500)", &s.every, 1, 1e9},
       {"resume", OPTION_TEXT, "FILE", "go on with a training, and save it there", &s.resume, 0, 0},
@@ -94,7 +98,7 @@ static ng_optimizer *make_optimizer(bool quick, int64_t steps, double rate) {
 /// Descends from the first of some steps on. The graph is made anew for each, and goes with its
 /// scope.
 static double train(const struct gru *gru, struct mnist_set *set, ng_optimizer *optimizer,
-                    int64_t first, int64_t steps, int64_t batch, struct plot *plot,
+                    int64_t first, int64_t steps, int64_t batch, struct pictures *pictures,
                     struct saving *saving) {
   const int64_t per_epoch = set->count / batch, every = steps > CURVE ? steps / CURVE : 1;
   struct progress progress;
@@ -114,7 +118,7 @@ static double train(const struct gru *gru, struct mnist_set *set, ng_optimizer *
     if (step % every == 0 || step == steps - 1) {
       ng_tensor *right = ng_equal(ng_argmax(logits, -1, 0), t);
       progress.accuracy = ng_item(ng_mean(ng_cast(right, NG_FLOAT32), 0, NULL, 0));
-      plot_add(plot, (double)step, progress.loss, progress.accuracy);
+      pictures_add(pictures, step, progress.loss, progress.accuracy);
     }
     ng_optimizer_step(optimizer);
     ng_optimizer_zero_grad(optimizer);
@@ -130,26 +134,34 @@ static double train(const struct gru *gru, struct mnist_set *set, ng_optimizer *
 
 /// Compares predictions with labels over a whole set, and shows the first if that is wanted.
 static void test(const struct gru *gru, const struct mnist_set *set, bool show,
-                 mnist_confusion confusion) {
+                 mnist_confusion confusion, struct mistakes *mistakes) {
   for (int64_t first = 0; first < set->count; first += TEST_BATCH) {
     const int64_t left = set->count - first, count = left < TEST_BATCH ? left : TEST_BATCH;
     int64_t predicted[TEST_BATCH];
+    float probability[TEST_BATCH];
     ng_scope_begin();
     ng_tensor *x, *t;
     mnist_batch(set, first, count, &x, &t);
-    ng_read(ng_argmax(gru_classify(gru, x), -1, 0), predicted, count * (int64_t)sizeof *predicted);
+    ng_tensor *y = ng_softmax(gru_classify(gru, x), -1);
+    ng_tensor *digits = ng_argmax(y, -1, 0), *most = ng_max(y, 1, (int32_t[]){-1}, 0);
+    ng_eval((ng_tensor *[]){digits, most}, 2);
+    ng_read(digits, predicted, count * (int64_t)sizeof *predicted);
+    ng_read(most, probability, count * (int64_t)sizeof *probability);
     ng_scope_end();
     check_nanograd();
     if (show && first == 0)
       mnist_show(stdout, set, predicted);
-    for (int64_t i = 0; i < count; i++)
+    for (int64_t i = 0; i < count; i++) {
       confusion[set->labels[first + i]][predicted[i]]++;
+      if (predicted[i] != set->labels[first + i])
+        mistakes_add(mistakes, (struct mistake){first + i, (int)predicted[i], probability[i]});
+    }
   }
 }
 
 /// Trains a network, or goes on with it.
 static void train_and_save(const struct settings *s, const struct training *t, struct mnist *data,
-                           const struct gru *gru, ng_safetensors *file, struct plot *plot) {
+                           const struct gru *gru, ng_safetensors *file, struct pictures *pictures) {
   const bool quick = strcmp(t->recipe, "quick") == 0;
   const double rate = s->rate > 0 ? s->rate : quick ? 0.5 : 0.01;
   ng_optimizer *optimizer = make_optimizer(quick, t->steps, rate);
@@ -164,7 +176,7 @@ static void train_and_save(const struct settings *s, const struct training *t, s
     flush_output();
   }
   const double duration =
-      train(gru, &data->train, optimizer, first, t->steps, t->batch, plot, &saving);
+      train(gru, &data->train, optimizer, first, t->steps, t->batch, pictures, &saving);
   if (first < t->steps)
     printf("trained in %.1f s, %.1f steps/s\n", duration, (double)(t->steps - first) / duration);
   saving_end(&saving);
@@ -191,7 +203,7 @@ int main(int argc, char **argv) {
   char title[128];
   snprintf(title, sizeof title, "Two GRU layers of %lld, %lld steps of %lld images, %s recipe",
            (long long)t.hidden, (long long)t.steps, (long long)t.batch, t.recipe);
-  struct plot plot = plot_open(s.plot, title);
+  struct pictures pictures = pictures_begin(s.pictures, title, t.steps);
   printf("%s\n%s\nnanograd %s (%s, threads: %d), %lld parameters\n", title, data.source,
          ng_version(), ng_isa(), ng_num_threads(), (long long)gru_size(&gru));
   flush_output();
@@ -199,13 +211,15 @@ int main(int argc, char **argv) {
   if (s.predict != NULL)
     saving_load_network(&gru, file);
   else
-    train_and_save(&s, &t, &data, &gru, file, &plot);
+    train_and_save(&s, &t, &data, &gru, file, &pictures);
   ng_safetensors_release(file);
   mnist_confusion confusion = {0};
-  test(&gru, &data.test, s.predict != NULL, confusion);
+  struct mistakes mistakes = {0};
+  test(&gru, &data.test, s.predict != NULL, confusion, &mistakes);
   const double accuracy = mnist_report(stdout, confusion);
   flush_output();
-  plot_close(&plot, accuracy);
+  pictures_end(&pictures, accuracy, confusion, &data.test, &mistakes);
+  mistakes_free(&mistakes);
   gru_release(&gru);
   mnist_close(&data);
   return 0;

@@ -24,4 +24,12 @@ fi
 
 heading "Training a GRU from C"
 mkdir -p build/demo
-build/examples/gru_mnist "${data[@]}" --plot build/demo/gru_mnist.svg "$@"
+echo "To watch it, open build/demo/training.html in a browser."
+build/examples/gru_mnist "${data[@]}" --watch build/demo/training.html --plot build/demo/gru_mnist.svg \
+  --confusion build/demo/confusion.svg --mistakes build/demo/mistakes.svg "$@"
+
+heading "Pictures, in build/demo"
+echo "training.html   the page of this training, with all that follows"
+echo "gru_mnist.svg   loss and accuracy over its steps"
+echo "confusion.svg   which digit is taken for which"
+echo "mistakes.svg    the digits that are misread"

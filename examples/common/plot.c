@@ -1,16 +1,11 @@
-#define _XOPEN_SOURCE 700 // realpath, fileno, fsync
 #include "plot.h"
 
 #include "check.h"
+#include "svg.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum { TICKS = 16 };
 static const int WIDTH = 760, HEIGHT = 600, LEFT = 70, RIGHT = 24;
@@ -23,42 +18,6 @@ struct panel {
   double ticks[TICKS];
   int tick_count;
 };
-
-/* ---- The file -------------------------------------------------------------------------------- */
-
-/// Opens a file beside `path`, which `close_file` will put in its place. Links are followed, so
-/// that the file is replaced and not the link; devices and pipes are refused.
-static FILE *open_file(const char *path, char **place, char **temporary) {
-  struct stat status;
-  const bool exists = stat(path, &status) == 0;
-  if (exists && !S_ISREG(status.st_mode))
-    die("%s: cannot be written: not a regular file", path);
-  if (exists && access(path, W_OK) != 0)
-    die("%s: cannot be written: %s", path, strerror(errno));
-  *place = exists ? realpath(path, NULL) : strdup(path);
-  const size_t size = *place != NULL ? strlen(*place) + 32 : 0;
-  *temporary = *place != NULL ? malloc(size) : NULL;
-  if (*temporary == NULL)
-    die("%s: cannot be written: %s", path, strerror(errno));
-  snprintf(*temporary, size, "%s.%ld.tmp", *place, (long)getpid());
-  FILE *file = fopen(*temporary, "wx");
-  if (file == NULL)
-    die("%s: cannot be written: %s", path, strerror(errno));
-  return file;
-}
-
-static void close_file(FILE *file, const char *path, char *place, char *temporary) {
-  errno = 0;
-  bool ok = fflush(file) == 0 && !ferror(file) && fsync(fileno(file)) == 0;
-  ok = fclose(file) == 0 && ok;
-  if (!ok || rename(temporary, place) != 0) {
-    const int code = errno;
-    remove(temporary);
-    die("%s: cannot be written: %s", path, strerror(code ? code : EIO));
-  }
-  free(place);
-  free(temporary);
-}
 
 /* ---- Axes ------------------------------------------------------------------------------------ */
 
@@ -109,27 +68,15 @@ static void set_logarithmic(struct panel *panel, double low, double high) {
 
 /* ---- Drawing --------------------------------------------------------------------------------- */
 
-static void draw_text(FILE *file, double x, double y, const char *style, const char *text) {
-  fprintf(file, "<text x=\"%.1f\" y=\"%.1f\" %s>", x, y, style);
-  for (; *text != '\0'; text++)
-    if (*text == '<')
-      fputs("&lt;", file);
-    else if (*text == '&')
-      fputs("&amp;", file);
-    else
-      fputc(*text, file);
-  fputs("</text>\n", file);
-}
-
 static void draw_axes(FILE *file, const struct panel *panel, double last) {
   char text[64];
-  draw_text(file, LEFT, panel->top - 12, "class=\"name\"", panel->name);
+  svg_text(file, LEFT, panel->top - 12, "class=\"name\"", panel->name);
   for (int i = 0; i < panel->tick_count; i++) {
     const double y = place_y(panel, panel->ticks[i]);
     fprintf(file, "<line x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\" class=\"grid\"/>\n", LEFT,
             WIDTH - RIGHT, y, y);
     snprintf(text, sizeof text, "%.6g%s", panel->ticks[i], panel->unit);
-    draw_text(file, LEFT - 10, y + 4, "class=\"end\"", text);
+    svg_text(file, LEFT - 10, y + 4, "class=\"end\"", text);
   }
   const double interval = fmax(1, round_interval(last, 10));
   for (int i = 0; i * interval <= last * (1 + 1e-9); i++) {
@@ -137,7 +84,7 @@ static void draw_axes(FILE *file, const struct panel *panel, double last) {
     fprintf(file, "<line x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\" class=\"axis\"/>\n", x, x,
             panel->bottom, panel->bottom + 5);
     snprintf(text, sizeof text, "%.10g", i * interval);
-    draw_text(file, x, panel->bottom + 20, "class=\"middle\"", text);
+    svg_text(file, x, panel->bottom + 20, "class=\"middle\"", text);
   }
   fprintf(file, "<line x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\" class=\"axis\"/>\n", LEFT,
           WIDTH - RIGHT, panel->bottom, panel->bottom);
@@ -185,14 +132,15 @@ static void draw_legend(FILE *file, const struct panel *panel, const char *test)
   for (int i = 0; i < 3 && entries[i].text != NULL; i++, x += 105) {
     fprintf(file, "<line x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\" stroke=\"%s\" %s/>\n", x,
             x + 22, y, y, panel->color, entries[i].style);
-    draw_text(file, x + 28, y + 4, "", entries[i].text);
+    svg_text(file, x + 28, y + 4, "", entries[i].text);
   }
 }
 
-static void draw(FILE *file, const struct plot *plot, double test_accuracy) {
-  double last = 1, least = 1e9, most = 1e-6, lowest = 100 * test_accuracy;
+void plot_draw(FILE *file, const struct plot *plot) {
+  const bool tested = !isnan(plot->test);
+  const double last = fmax(1, plot->steps - 1);
+  double least = 1e9, most = 1e-6, lowest = tested ? 100 * plot->test : 100;
   for (size_t i = 0; i < plot->count; i++) {
-    last = fmax(last, plot->points[i].step);
     const double loss = fmin(fmax(plot->points[i].loss, 1e-6), 1e9); // finite on any scale
     least = fmin(least, loss);
     most = fmax(most, loss);
@@ -204,54 +152,29 @@ static void draw(FILE *file, const struct plot *plot, double test_accuracy) {
   set_logarithmic(&loss, fmin(least, most / 4), most);
   set_linear(&accuracy, fmin(lowest, 95), 100);
 
-  fprintf(file,
-          "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" "
-          "viewBox=\"0 0 %d %d\">\n"
-          "<style>text{font:12px system-ui,Helvetica,Arial,sans-serif;fill:#475569}"
-          ".title{font-size:17px;font-weight:600;fill:#0f172a}"
-          ".name{font-size:14px;font-weight:600;fill:#0f172a}"
-          ".end{text-anchor:end}.middle{text-anchor:middle}"
-          ".grid{stroke:#e2e8f0}.axis{stroke:#64748b}polyline{stroke-linejoin:round;"
-          "stroke-linecap:round}</style>\n"
-          "<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n",
-          WIDTH, HEIGHT, WIDTH, HEIGHT);
-  draw_text(file, LEFT, 38, "class=\"title\"", plot->title);
+  svg_begin(file, WIDTH, HEIGHT);
+  svg_text(file, LEFT, 38, "class=\"title\"", plot->title);
   char test[32];
-  snprintf(test, sizeof test, "test: %.2f %%", 100 * test_accuracy);
+  snprintf(test, sizeof test, "test: %.2f %%", 100 * plot->test);
   const struct panel *panels[] = {&loss, &accuracy};
   for (int i = 0; i < 2; i++) {
     draw_axes(file, panels[i], last);
     draw_curve(file, plot, panels[i], last, i == 1, false);
     draw_curve(file, plot, panels[i], last, i == 1, true);
-    draw_legend(file, panels[i], i == 1 ? test : NULL);
+    draw_legend(file, panels[i], i == 1 && tested ? test : NULL);
   }
-  const double y = place_y(&accuracy, 100 * test_accuracy);
-  fprintf(file,
-          "<line x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\" stroke=\"%s\" "
-          "stroke-dasharray=\"5 4\" stroke-width=\"1.5\"/>\n",
-          LEFT, WIDTH - RIGHT, y, y, accuracy.color);
-  draw_text(file, (LEFT + WIDTH - RIGHT) / 2.0, HEIGHT - 8, "class=\"middle\"", "step");
+  if (tested) {
+    const double y = place_y(&accuracy, 100 * plot->test);
+    fprintf(file,
+            "<line x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\" stroke=\"%s\" "
+            "stroke-dasharray=\"5 4\" stroke-width=\"1.5\"/>\n",
+            LEFT, WIDTH - RIGHT, y, y, accuracy.color);
+  }
+  svg_text(file, (LEFT + WIDTH - RIGHT) / 2.0, HEIGHT - 8, "class=\"middle\"", "step");
   fputs("</svg>\n", file);
 }
 
-/* ---- What the programs call -------------------------------------------------------------------
- */
-
-struct plot plot_open(const char *path, const char *title) {
-  if (path == NULL)
-    return (struct plot){0};
-  char *place, *temporary;
-  FILE *file = open_file(path, &place, &temporary);
-  fclose(file);
-  remove(temporary);
-  free(place);
-  free(temporary);
-  return (struct plot){.path = path, .title = title};
-}
-
 void plot_add(struct plot *plot, double step, double loss, double accuracy) {
-  if (plot->path == NULL)
-    return;
   if (plot->count == plot->capacity) {
     plot->capacity = plot->capacity != 0 ? 2 * plot->capacity : 256;
     plot->points = realloc(plot->points, plot->capacity * sizeof *plot->points);
@@ -261,13 +184,8 @@ void plot_add(struct plot *plot, double step, double loss, double accuracy) {
   plot->points[plot->count++] = (struct plot_point){step, loss, accuracy};
 }
 
-void plot_close(struct plot *plot, double test_accuracy) {
-  if (plot->path == NULL)
-    return;
-  char *place, *temporary;
-  FILE *file = open_file(plot->path, &place, &temporary);
-  draw(file, plot, test_accuracy);
-  close_file(file, plot->path, place, temporary);
+void plot_free(struct plot *plot) {
   free(plot->points);
-  *plot = (struct plot){0};
+  plot->points = NULL;
+  plot->count = plot->capacity = 0;
 }

@@ -1,8 +1,9 @@
-/// A drawing of how a training went: loss and accuracy over its steps, as SVG.
+/// A drawing of how a training goes: loss and accuracy over its steps, as SVG.
 #ifndef EXAMPLES_PLOT_H
 #define EXAMPLES_PLOT_H
 
 #include <stddef.h>
+#include <stdio.h>
 
 /// What was seen at a step.
 struct plot_point {
@@ -10,19 +11,19 @@ struct plot_point {
 };
 
 struct plot {
-  const char *path, *title;
+  const char *title;
+  double steps; ///< how many there will be
+  double test;  ///< the accuracy that a test gave, from 0 to 1; NaN while there was none
   struct plot_point *points;
   size_t count, capacity;
 };
 
-/// Begins a plot that will be written to `path`; dies at once if it could not be. With NULL for a
-/// path there is no plot, and the functions below do nothing.
-struct plot plot_open(const char *path, const char *title);
-
 void plot_add(struct plot *plot, double step, double loss, double accuracy);
 
-/// Draws it, with the accuracy that the test gave (from 0 to 1), and frees the points. The file is
-/// complete or not there: it is written beside its place and then renamed. Dies if it cannot be.
-void plot_close(struct plot *plot, double test_accuracy);
+/// Draws what there is so far; the axis of the steps is for all of them from the beginning.
+void plot_draw(FILE *file, const struct plot *plot);
+
+/// Frees the points.
+void plot_free(struct plot *plot);
 
 #endif
