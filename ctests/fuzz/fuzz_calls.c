@@ -5,6 +5,7 @@
  * Work is bounded: what would take long to compute is built, asked about and differentiated, but
  * not computed. FUZZ_TRACE=1 in the environment prints the calls. */
 #include "fuzz_calls.h"
+#include "../dlpack.h"
 #include "judge.h"
 
 #include <math.h>
@@ -244,6 +245,65 @@ static const char *path(int32_t number) {
     return some[number % 6];
   snprintf(own, sizeof own, "/tmp/nanograd-fuzz-%ld", (long)getpid());
   return own;
+}
+
+/* ---- Memory of others ------------------------------------------------------------------------ */
+
+/* Takes a tensor's elements as another library would, reads all of them, and gives them back. */
+static int32_t lend(ng_tensor *tensor, int32_t copy) {
+  DLManagedTensorVersioned *managed = ng_to_dlpack(tensor, copy);
+  if (managed == NULL)
+    return ng_error() < 0 ? ng_error() : -1;
+  int64_t bytes = managed->dl_tensor.dtype.bits / 8;
+  for (int32_t i = 0; i < managed->dl_tensor.ndim; i++)
+    bytes *= managed->dl_tensor.shape[i];
+  unsigned char sum = 0;
+  for (int64_t i = 0; i < bytes; i++)
+    sum = (unsigned char)(sum + ((const unsigned char *)managed->dl_tensor.data)[i]);
+  managed->deleter(managed);
+  return sum & 0;
+}
+
+struct lent {
+  DLManagedTensorVersioned managed;
+  int64_t shape[3], strides[3];
+  double elements[]; /* no more than there are, for AddressSanitizer */
+};
+
+static void give_back(DLManagedTensorVersioned *managed) { free(managed); }
+
+/* Hands over memory of our own: mostly dense, sometimes repeated or backwards, sometimes odd. */
+static ng_tensor *borrow(int32_t copy, int32_t kind, int64_t sizes, const char *tag) {
+  int32_t rank = (int32_t)((uint32_t)kind % 4);
+  int64_t shape[3] = {sizes & 3, sizes >> 2 & 3, sizes >> 4 & 3}, count = 1;
+  for (int32_t i = 0; i < rank; i++)
+    count *= shape[i];
+  size_t elements = count > 0 ? (size_t)count : 1;
+  struct lent *lent = calloc(1, sizeof *lent + elements * sizeof *lent->elements);
+  if (lent == NULL)
+    abort();
+  DLManagedTensorVersioned *managed = &lent->managed;
+  managed->version.major = (sizes >> 6 & 15) == 15 ? 2 : 1;
+  managed->deleter = give_back;
+  managed->dl_tensor.data = lent->elements;
+  managed->dl_tensor.device.device_type = (sizes >> 10 & 15) == 15 ? kDLCUDA : kDLCPU;
+  managed->dl_tensor.ndim = rank;
+  managed->dl_tensor.dtype = (DLDataType){kDLFloat, sizes >> 14 & 1 ? 32 : 64, 1};
+  if ((sizes >> 15 & 3) == 3)
+    managed->dl_tensor.dtype.code = (uint8_t)(sizes >> 17 & 7);
+  managed->dl_tensor.shape = lent->shape;
+  int64_t stride = 1;
+  for (int32_t i = rank; i-- > 0;) {
+    lent->shape[i] = shape[i];
+    lent->strides[i] = (sizes >> (20 + i) & 1) ? 0 : stride;
+    stride *= shape[i];
+  }
+  if (sizes >> 19 & 1)
+    managed->dl_tensor.strides = lent->strides;
+  ng_tensor *tensor = ng_from_dlpack(managed, copy, tag);
+  if (tensor == NULL)
+    give_back(managed);
+  return tensor;
 }
 
 /* Whole small numbers in each dtype, for leaves that are made with data. */
