@@ -68,8 +68,8 @@ private final class Foreign: @unchecked Sendable {
     guard Int(source.device_type) == NGP_DLPACK_CPU else {
       throw NanogradError(
         .argument,
-        "memory of device type \(source.device_type), expected the CPU's (1); copy the tensor to the "
-          + "CPU first")
+        "memory of device type \(source.device_type), expected the CPU's (1); copy the tensor to "
+          + "the CPU first")
     }
     let dtype = try elementType(source)
     let dimensions = try dimensions(source.rank, source.shape)
@@ -166,8 +166,8 @@ private struct Place {
 
 // MARK: To others
 
-/// A managed tensor of the elements, which keeps them until it is deleted, on any thread. It is one piece of
-/// memory with its shape and strides.
+/// A managed tensor of the elements, which keeps them until it is deleted, on any thread. It is one
+/// piece of memory with its shape and strides.
 private func lend(_ tensor: Tensor, asCopy: Bool) throws -> UnsafeMutablePointer<ngp_dlpack> {
   let (memory, owner) = try tensor.lent(asCopy: asCopy)
   let size = MemoryLayout<ngp_dlpack>.stride

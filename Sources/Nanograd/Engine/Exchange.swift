@@ -10,7 +10,7 @@ extension Leaf {
     guard value != nil, isKnownUniquelyReferenced(&value), let value, value.isOwn else {
       return nil
     }
-    // What another thread read before it gave the memory back is not to be read after this.
+    // Another thread's last reads, before it gave the memory back, come before what is written now.
     atomicMemoryFence(ordering: .acquiring)
     return value
   }
@@ -27,8 +27,8 @@ extension Tensor {
     leaf?.value = Value(borrowing: memory, bytes: bytes, owner: owner)
   }
 
-  /// A Variable with a copy of elements anywhere in memory, aligned or not: those next to each other
-  /// along an axis are `strides[axis]` bytes apart.
+  /// A Variable with a copy of elements anywhere in memory, aligned or not: neighbours along an axis
+  /// are `strides[axis]` bytes apart.
   package convenience init(
     copying memory: UnsafeRawPointer, _ dtype: DType, _ dimensions: [Int], strides: [Int],
     tag: String?
