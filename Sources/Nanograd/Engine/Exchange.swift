@@ -27,7 +27,7 @@ extension Tensor {
     leaf?.value = Value(borrowing: memory, bytes: bytes, owner: owner)
   }
 
-  /// A Variable with a copy of elements anywhere in memory, aligned or not: neighbours along an axis
+  /// A Variable with a copy of elements anywhere in memory, aligned or not: neighbours on an axis
   /// are `strides[axis]` bytes apart.
   package convenience init(
     copying memory: UnsafeRawPointer, _ dtype: DType, _ dimensions: [Int], strides: [Int],
