@@ -1,0 +1,3 @@
+module example/logistic
+
+go 1.19
