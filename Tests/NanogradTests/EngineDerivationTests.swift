@@ -101,7 +101,8 @@ final class EngineDerivationTests: EngineTestCase {
         let x = try Tensor(parameter: [2.0, 3.0], [2])
         try sum(factor * power(x, exponent)).backward()
         for (slope, base) in zip(try x.grad!.values(Double.self), [2.0, 3.0]) {
-          XCTAssertEqual(slope, factor * exponent * Foundation.pow(base, exponent - 1), accuracy: 1e-13)
+          XCTAssertEqual(
+            slope, factor * exponent * Foundation.pow(base, exponent - 1), accuracy: 1e-13)
         }
       }
     }

@@ -110,7 +110,8 @@ struct Stretches {
       return Tensor(leaf: Leaf(tag: ""), dtype: node.dtype, shape: node.shape)
     }
     for (k, tensor) in given.enumerated() { if let tensor { places[tensor] = .given(k) } }
-    let starts = zip(seeds, given).compactMap { i, seed in seed.map { (of: nodes.node(i), is: $0) } }
+    let starts = zip(seeds, given).compactMap { i, seed in seed.map { (of: nodes.node(i), is: $0) }
+    }
     let inside = (0..<nodes.count).filter { !nodes.isInput[$0] }.map(nodes.node)
     let shares = try carry(inside, starts, targets.map(nodes.node))
     let totals = try zip(shares, given.dropFirst(seeds.count)).map { share, sum in
