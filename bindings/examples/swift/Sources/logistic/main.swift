@@ -4,16 +4,19 @@ import Foundation
 import Nanograd
 
 /// The same numbers in every language: see ../../../c/logistic.c.
-var state = 1
-func next() -> Int {
-  state = state * 16807 % 2_147_483_647
-  return state % 2001 - 1000
+struct Numbers {
+  var state = 1
+  mutating func next() -> Int {
+    state = state * 16807 % 2_147_483_647
+    return state % 2001 - 1000
+  }
 }
 
+var numbers = Numbers()
 var examples: [Double] = []
 var targets: [Double] = []
 for _ in 0..<500 {
-  let (a, b, c, noise) = (next(), next(), next(), next())
+  let (a, b, c, noise) = (numbers.next(), numbers.next(), numbers.next(), numbers.next())
   examples += [a, b, c].map { Double($0) / 1000 }
   targets.append(3 * a - 2 * b + c + noise > 0 ? 1 : 0)
 }
