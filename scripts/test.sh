@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Usage: scripts/test.sh
 # Runs every test there is: the Swift tests, then the C tests with the checks of the header, the
-# library and its installation, then those of the Python package. Tests on MNIST run where
+# library and its installation, then the Python package and the other languages. Tests on MNIST run where
 # scripts/mnist.sh finds it without a download, or NANOGRAD_MNIST names it. Ends with a line for each
 # suite; fails if any of them did.
 
@@ -43,6 +43,9 @@ suite "Swift" "Executed [1-9][0-9]* tests?," \
   swift test -c release -Xswiftc -enable-testing
 suite "C" "tests passed" build_and_run_ctest
 suite "Python" "passed|skipped" scripts/test-python.sh
+# Swift's example is built from scratch, which takes minutes; the rest takes seconds.
+suite "Languages" "[1-9][0-9]* languages passed" \
+  scripts/test-languages.sh c++ rust luajit ruby go java
 
 heading "Summary"
 printf '%s\n' "${summary[@]}"
