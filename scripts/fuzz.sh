@@ -24,7 +24,7 @@ mkdir -p build-asan/corpus build-asan/found
 log=build-asan/fuzz.log
 
 heading "Fuzzing for $seconds s"
-build-asan/ctests/fuzz/fuzz_calls -max_total_time="$seconds" -timeout=60 -rss_limit_mb=4096 \
+FUZZ_COUNT=1 build-asan/ctests/fuzz/fuzz_calls -max_total_time="$seconds" -timeout=60 -rss_limit_mb=4096 \
   -max_len=2048 -len_control=20 -print_final_stats=1 -artifact_prefix=build-asan/found/ \
   build-asan/corpus ctests/fuzz/corpus >"$log" 2>&1 &
 fuzzer=$!
@@ -32,7 +32,7 @@ trap 'kill "$fuzzer" 2>/dev/null || true' EXIT
 if [[ -t 1 ]]; then
   while kill -0 "$fuzzer" 2>/dev/null; do
     printf '\r\e[K%3d of %d s  %s' "$SECONDS" "$seconds" \
-      "$(grep -aoE '#[0-9]+.*cov: [0-9]+|calls: [0-9]+' "$log" | tail -n 1)"
+      "$(grep -aoE '#[0-9]+.*cov: [0-9]+' "$log" | tail -n 1)"
     sleep 1
   done
   printf '\r\e[K'
