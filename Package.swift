@@ -12,7 +12,7 @@ func kernels(_ name: String, march: [String] = [], define: String) -> Target {
   #endif
   return .target(
     name: name,
-    dependencies: ["NanogradKernelTable"],
+    dependencies: ["NanogradKernelTable", "CPlatform"],
     swiftSettings: [
       .define(define),
       .unsafeFlags(

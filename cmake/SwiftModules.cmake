@@ -54,7 +54,7 @@ endfunction()
 # One set of kernel sources, three builds. Only here do we leave out the checks for overflow and
 # bounds: whoever calls a kernel has made them. Nothing of a kernel may be inlined into a module
 # that is compiled for other processors, hence -disable-cmo.
-set(_kernels IMPORTS NanogradKernelTable OPTIONS -disable-cmo)
+set(_kernels IMPORTS NanogradKernelTable INCLUDES Sources/CPlatform OPTIONS -disable-cmo)
 if(NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
   list(APPEND _kernels -Ounchecked -Xcc -fno-math-errno)
 endif()

@@ -84,6 +84,14 @@ public struct ScalarKernels<Scalar>: Sendable {
       _ columns: Int, _ packed: UnsafeMutablePointer<Scalar>
     ) -> Void
 
+  /// Copies `rows` × `depth` elements of A, with any strides, for `contract` as a packed term: tile by
+  /// tile, each column after column. `packed` has room for 64 bytes more than that.
+  public typealias PackRows =
+    @Sendable (
+      _ a: UnsafePointer<Scalar>, _ rowStride: Int, _ columnStride: Int, _ rows: Int, _ depth: Int,
+      _ packed: UnsafeMutablePointer<Scalar>
+    ) -> Void
+
   // Functions that are elements of an array themselves take their arguments through memory, and are
   // wrapped to take them so: several times the price of a call.
   private struct UnaryEntry { let kernel: Unary }
@@ -105,15 +113,19 @@ public struct ScalarKernels<Scalar>: Sendable {
   public let matmulWorkspace: Int
   public let contract: Contract
   public let pack: Pack
+  public let packRows: PackRows
   /// The most columns of a panel.
   public let panelWidth: Int
+  /// Elements of packed panels that are worth keeping in the second-level cache together.
+  public let cacheBlock: Int
 
   /// The kernels of every code are collected here, not where they are made: array code that is
   /// compiled for one instruction set must not end up serving another.
   public init(
     unary: (UnaryCode) -> Unary, binary: (BinaryCode) -> Binary, select: @escaping Select,
     reduce: (ReductionCode) -> Reduce, transpose: @escaping Transpose, matmul: @escaping Matmul,
-    matmulWorkspace: Int, contract: @escaping Contract, pack: @escaping Pack, panelWidth: Int
+    matmulWorkspace: Int, contract: @escaping Contract, pack: @escaping Pack,
+    packRows: @escaping PackRows, panelWidth: Int, cacheBlock: Int
   ) {
     unaryEntries = UnaryCode.allCases.map { UnaryEntry(kernel: unary($0)) }
     binaryEntries = BinaryCode.allCases.map { BinaryEntry(kernel: binary($0)) }
@@ -124,12 +136,17 @@ public struct ScalarKernels<Scalar>: Sendable {
     self.matmulWorkspace = matmulWorkspace
     self.contract = contract
     self.pack = pack
+    self.packRows = packRows
     self.panelWidth = panelWidth
+    self.cacheBlock = cacheBlock
   }
 }
 
 extension ScalarKernels {
   private var lanes: Int { 64 / MemoryLayout<Scalar>.size }
+
+  /// Elements from one row of a panel to the next: its columns, filled up to whole vectors.
+  public func panelStride(_ columns: Int) -> Int { (columns + lanes - 1) / lanes * lanes }
 
   /// How many panels a matrix of so many columns is cut into.
   public func panelCount(_ columns: Int) -> Int { (columns + panelWidth - 1) / panelWidth }
@@ -147,13 +164,17 @@ extension ScalarKernels {
   }
 }
 
-/// A product A·B among those that a contraction sums: A with any strides, B packed.
+/// A product A·B among those that a contraction sums: A with any strides or packed, B packed.
 public struct ContractionTerm<Scalar> {
   public var a: UnsafePointer<Scalar>
   public var rowStride: Int
   public var columnStride: Int
   public var panel: UnsafePointer<Scalar>
   public var depth: Int
+  /// The panel that is likely to be wanted next; any address will do.
+  public var next: UnsafePointer<Scalar>
+  /// Whether `a` is what `packRows` made of just these rows; then it has no strides.
+  public var isPacked: Bool
 
   public init(
     a: UnsafePointer<Scalar>, rowStride: Int, columnStride: Int, panel: UnsafePointer<Scalar>,
@@ -164,6 +185,13 @@ public struct ContractionTerm<Scalar> {
     self.columnStride = columnStride
     self.panel = panel
     self.depth = depth
+    next = panel
+    isPacked = false
+  }
+
+  public init(packedRows: UnsafePointer<Scalar>, panel: UnsafePointer<Scalar>, depth: Int) {
+    self.init(a: packedRows, rowStride: 0, columnStride: 0, panel: panel, depth: depth)
+    isPacked = true
   }
 }
 

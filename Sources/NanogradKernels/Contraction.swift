@@ -7,14 +7,42 @@ import NanogradKernelTable
 func contraction<V: Lanes>(_: V.Type) -> ScalarKernels<V.Scalar>.Contract {
   { rows, columns, terms, count, c, strideC, accumulate in
     let width = (columns &+ V.count &- 1) / V.count
-    var row = 0
-    while row < rows {
-      let height = min(TileShape.height, rows &- row)
-      let panel = ContractedPanel(
-        terms: terms, count: count, row: row, panelStride: width &* V.count,
-        c: c + row &* strideC, strideC: strideC, columns: columns, accumulate: accumulate)
+    // Each tile asks for its share of the panel that comes next, a little at every step.
+    let share = max(V.count / TileShape.count(rows), 1)
+    var panel = ContractedPanel(
+      terms: terms, count: count, row: 0, height: 0, panelStride: width &* V.count, c: c,
+      strideC: strideC, columns: columns, accumulate: accumulate, ahead: 0, share: share)
+    TileShape.forEach(rows) { row, height in
+      panel.row = row
+      panel.height = height
+      panel.c = c + row &* strideC
       panel.run(V.self, height: height, width: width)
-      row &+= height
+      panel.ahead &+= share
+    }
+  }
+}
+
+/// Copies rows of A tile by tile, each column after column: the kernel of `ScalarKernels.packRows`.
+func packRows<V: Lanes>(
+  _: V.Type, _ a: UnsafePointer<V.Scalar>, _ rowStride: Int, _ columnStride: Int, _ rows: Int,
+  _ depth: Int, _ packed: UnsafeMutablePointer<V.Scalar>
+) {
+  TileShape.forEach(rows) { row, height in
+    let (source, target) = (a + row &* rowStride, packed + row &* depth)
+    var p = 0
+    if rowStride == 1 && columnStride >= V.count {
+      // A whole vector of each column, of which the next one writes over what is too much. There is room
+      // for that behind the last; only its own column may not be readable so far.
+      while p < depth &- 1 {
+        V.load(source + p &* columnStride).store(target + p &* height)
+        p &+= 1
+      }
+    }
+    while p < depth {
+      for r in 0..<height {
+        target[p &* height &+ r] = source[r &* rowStride &+ p &* columnStride]
+      }
+      p &+= 1
     }
   }
 }
@@ -56,25 +84,34 @@ private struct ContractedPanel<Scalar> {
   let terms: UnsafePointer<ContractionTerm<Scalar>>
   let count: Int
   /// The tile's first row, in A.
-  let row: Int
+  var row: Int
+  var height: Int
   let panelStride: Int
-  let c: UnsafeMutablePointer<Scalar>
+  var c: UnsafeMutablePointer<Scalar>
   let strideC: Int
   let columns: Int
   let accumulate: Bool
+  /// Scalars of the next panel that earlier tiles have asked for, and this one does, to a row.
+  var ahead: Int
+  let share: Int
 
   @inline(__always)
   func run<T: Tile>(_: T.Type) where T.Row.Element.Scalar == Scalar {
     var tile = accumulate ? T.load(c, strideC, columns: columns) : T.zero
     for t in 0..<count {
       let term = terms[t]
-      let (rowStride, columnStride) = (term.rowStride, term.columnStride)
-      var a = term.a + row &* rowStride
+      let rowStride = term.isPacked ? 1 : term.rowStride
+      let columnStride = term.isPacked ? height : term.columnStride
+      var a = term.a + row &* (term.isPacked ? term.depth : rowStride)
       var b = term.panel
+      let line = term.depth &* T.Row.Element.count
+      var next = term.next + term.depth &* ahead
       for _ in 0..<term.depth {
         tile.add(a, rowStride, times: T.Row.load(b))
         a += columnStride
         b += panelStride
+        T.Row.prefetch(next, line)
+        next += share
       }
     }
     tile.store(c, strideC, columns: columns, accumulate: false)

@@ -12,7 +12,8 @@ enum Blocking {
   static let columns = 1536
   /// Up to so many rows a product reads B where it is, if its rows are contiguous.
   static let rowsToReadDirectly = 3 * TileShape.height
-  static let workspace = depth * (columns + rows)
+  /// With a vector of slack behind the packed A.
+  static let workspace = depth * (columns + rows) + 16
 }
 
 /// The operands of one product.
@@ -43,6 +44,45 @@ private struct Product<V: Lanes> {
           accumulate: accumulate || p > 0)
         tile.run(Single<E>.self, height: min(TileShape.height, m &- i))
       }
+    }
+  }
+
+  /// C is a column and the rows of A are short and contiguous: a chain for each row, whose factors stay in
+  /// registers.
+  @inline(__always)
+  func runColumnOfShortRows<E: Accumulator>(_: E.Type) where E.Scalar == Scalar {
+    switch k {
+    case 1: runRows(of: 1, E.self)
+    case 2: runRows(of: 2, E.self)
+    case 3: runRows(of: 3, E.self)
+    case 4: runRows(of: 4, E.self)
+    case 5: runRows(of: 5, E.self)
+    case 6: runRows(of: 6, E.self)
+    case 7: runRows(of: 7, E.self)
+    default: runRows(of: 8, E.self)
+    }
+  }
+
+  /// `k` is a constant, so that what is beyond it is left out.
+  @inline(__always)
+  private func runRows<E: Accumulator>(of k: Int, _: E.Type) where E.Scalar == Scalar {
+    @inline(__always) func factor(_ p: Int) -> E { E.load(b + (p < k ? p &* rowStrideB : 0)) }
+    let (b0, b1, b2, b3) = (factor(0), factor(1), factor(2), factor(3))
+    let (b4, b5, b6, b7) = (factor(4), factor(5), factor(6), factor(7))
+    var (row, target) = (a, c)
+    for _ in 0..<m {
+      @inline(__always) func element(_ p: Int) -> E { E.load(row + p) }
+      var sum = E(repeating: 0).adding(element(0), times: b0)
+      if k > 1 { sum = sum.adding(element(1), times: b1) }
+      if k > 2 { sum = sum.adding(element(2), times: b2) }
+      if k > 3 { sum = sum.adding(element(3), times: b3) }
+      if k > 4 { sum = sum.adding(element(4), times: b4) }
+      if k > 5 { sum = sum.adding(element(5), times: b5) }
+      if k > 6 { sum = sum.adding(element(6), times: b6) }
+      if k > 7 { sum = sum.adding(element(7), times: b7) }
+      (accumulate ? E.load(target) + sum : sum).store(target)
+      row += rowStrideA
+      target += strideC
     }
   }
 
@@ -106,7 +146,9 @@ private struct Product<V: Lanes> {
         for i in stride(from: 0, to: m, by: Blocking.rows) {
           let rows = min(Blocking.rows, m &- i)
           let blockA = a + (i &* rowStrideA &+ p &* columnStrideA)
-          if packsA { packA(blockA, rows, depth, packedA) }
+          if packsA {
+            packRows(V.self, blockA, rowStrideA, columnStrideA, rows, depth, packedA)
+          }
           forEachPanel(columns) { offset, width in
             let isDirect = readsB && offset &+ width &* V.count <= columns
             var tile = TileProduct(
@@ -115,18 +157,16 @@ private struct Product<V: Lanes> {
               rowStrideB: isDirect ? rowStrideB : width &* V.count,
               c: c + (i &* strideC &+ j &+ offset), strideC: strideC,
               columns: min(width &* V.count, columns &- offset), accumulate: accumulate || p > 0)
-            var row = 0
-            while row < rows {
-              let height = min(TileShape.height, rows &- row)
+            TileShape.forEach(rows) { row, height in
               if packsA {
                 tile.a = UnsafePointer(packedA + row &* depth)
                 tile.rowStrideA = 1
                 tile.columnStrideA = height
+              } else {
+                tile.a = blockA + row &* rowStrideA
               }
+              tile.c = c + ((i &+ row) &* strideC &+ j &+ offset)
               tile.run(V.self, height: height, width: width)
-              tile.a += TileShape.height &* rowStrideA
-              tile.c += TileShape.height &* strideC
-              row &+= TileShape.height
             }
           }
         }
@@ -189,28 +229,6 @@ private struct Product<V: Lanes> {
       }
     }
   }
-
-  /// Copies rows of A in panels as high as a tile, column after column.
-  @inline(__always)
-  private func packA(
-    _ a: UnsafePointer<Scalar>, _ rows: Int, _ depth: Int,
-    _ packed: UnsafeMutablePointer<Scalar>
-  ) {
-    for i in stride(from: 0, to: rows, by: TileShape.height) {
-      let height = min(TileShape.height, rows &- i)
-      let panel = packed + i &* depth
-      let source = a + i &* rowStrideA
-      if columnStrideA == 1 {
-        transpose(source, rowStrideA, height, depth, panel, height)
-      } else {
-        for p in 0..<depth {
-          for r in 0..<height {
-            panel[p &* height &+ r] = source[r &* rowStrideA &+ p &* columnStrideA]
-          }
-        }
-      }
-    }
-  }
 }
 
 /// The kernel of matrix products; `E` is the scalar of `V`.
@@ -241,7 +259,8 @@ where E.Scalar == V.Scalar {
       product.strideC = 1
     }
     if product.n == 1 {
-      product.runColumn(E.self)
+      let isShort = product.k <= 8 && product.columnStrideA == 1
+      isShort ? product.runColumnOfShortRows(E.self) : product.runColumn(E.self)
     } else if product.m == 1 && product.n < V.count && product.columnStrideB == 1 {
       product.runShortRow()
     } else {

@@ -2,6 +2,8 @@
 //  above rows make a tile. The compiler unrolls the composition, so that every accumulator of a tile
 //  is a register.
 
+internal import CPrefetch
+
 /// A row of accumulators, or the piece of a row of B that they are multiplied with.
 protocol TileRow {
   associatedtype Element: Accumulator
@@ -12,6 +14,8 @@ protocol TileRow {
   mutating func add(_ a: Element, times b: Self)
   /// Writes or adds the first `columns` scalars.
   func store(_ c: UnsafeMutablePointer<Element.Scalar>, columns: Int, accumulate: Bool)
+  /// Asks for a line of memory for each vector, so many scalars apart.
+  static func prefetch(_ p: UnsafePointer<Element.Scalar>, _ distance: Int)
 }
 
 /// One vector, or one scalar.
@@ -39,6 +43,8 @@ struct Single<Element: Accumulator>: TileRow {
       (accumulate ? Element.load(c, first: columns) + value : value).store(c, first: columns)
     }
   }
+  @inline(__always)
+  static func prefetch(_ p: UnsafePointer<Element.Scalar>, _ distance: Int) { ngp_prefetch(p) }
 }
 
 /// `left` and, to its right, one vector more.
@@ -69,6 +75,11 @@ struct Wider<Left: TileRow>: TileRow {
     left.store(c, columns: columns, accumulate: accumulate)
     right.store(
       c + Self.leftCount, columns: columns &- Self.leftCount, accumulate: accumulate)
+  }
+  @inline(__always)
+  static func prefetch(_ p: UnsafePointer<Element.Scalar>, _ distance: Int) {
+    Left.prefetch(p, distance)
+    ngp_prefetch(p + leftCount / Element.count &* distance)
   }
 }
 
@@ -216,16 +227,36 @@ struct TileProduct<Scalar> {
   }
 }
 
-/// The largest tile, which fills the vector registers.
+/// The largest tile, which fills the vector registers, and about half of the second-level cache of
+/// processors with these instructions.
 enum TileShape {
   #if NANOGRAD_AVX512
     static let height = 8
     static let width = 3
+    static let cacheBytes = 512 << 10
   #elseif NANOGRAD_BASELINE && arch(x86_64)
     static let height = 2
     static let width = 1
+    static let cacheBytes = 256 << 10
   #else
     static let height = 6
     static let width = 1
+    static let cacheBytes = 256 << 10
   #endif
+
+  /// Cuts rows into tiles of heights that differ by at most one: a low tile at the end would have too few
+  /// accumulators to keep the multiply-add units busy.
+  @inline(__always)
+  static func forEach(_ rows: Int, _ body: (_ row: Int, _ height: Int) -> Void) {
+    let count = count(rows)
+    var row = 0
+    for tile in 0..<count {
+      let end = (tile &+ 1) &* rows / count
+      body(row, end &- row)
+      row = end
+    }
+  }
+
+  @inline(__always)
+  static func count(_ rows: Int) -> Int { (rows &+ height &- 1) / height }
 }

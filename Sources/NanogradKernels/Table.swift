@@ -12,7 +12,10 @@ where E.Scalar == V.Scalar {
     transpose: { x, stride, rows, columns, y in transpose(x, stride, rows, columns, y, rows) },
     matmul: matmul(V.self, E.self),
     matmulWorkspace: Blocking.workspace,
-    contract: contraction(V.self), pack: packing(V.self), panelWidth: TileShape.width * V.count)
+    contract: contraction(V.self), pack: packing(V.self),
+    packRows: { packRows(V.self, $0, $1, $2, $3, $4, $5) },
+    panelWidth: TileShape.width * V.count,
+    cacheBlock: TileShape.cacheBytes / MemoryLayout<V.Scalar>.size)
 }
 
 #if NANOGRAD_AVX512

@@ -4,10 +4,11 @@ import NanogradKernelTable
 import XCTest
 
 /// C = Σ A·B (or C += …) by `pack` and `contract`, over the given cuts of the rows. A is read
-/// transposed where `isTransposed`, B likewise; `depths` has one entry per product.
+/// transposed where `isTransposed`, B likewise, and packed first where `packsRows`; `depths` has one
+/// entry per product.
 private func contracted<S: KernelScalar>(
   _ kernels: ScalarKernels<S>, rows: Int, columns: Int, depths: [Int], accumulate: Bool,
-  isTransposed: Bool, cut: Int
+  isTransposed: Bool, packsRows: Bool = false, cut: Int
 ) -> (result: [S], exact: [Double], isIntact: Bool) {
   var random = SystemRandom(state: UInt64(rows * 31 + columns * 7 + depths.reduce(0, +)))
   let start = (0..<rows * columns).map { _ in S(random.next()) }
@@ -33,28 +34,41 @@ private func contracted<S: KernelScalar>(
   for panel in (0..<kernels.panelCount(columns)).map({ kernels.panel($0, of: columns) }) {
     precondition(panel.lowerBound == end && !panel.isEmpty, "panels leave gaps")
     end = panel.upperBound
-    let (first, count) = (panel.lowerBound, panel.count)
-    let panelStride = (count + lanes - 1) / lanes * lanes
+    let first = panel.lowerBound
+    let panelStride = kernels.panelStride(panel.count)
     var panels = depths.map { [S](repeating: .nan, count: $0 * panelStride) }
     for (t, depth) in depths.enumerated() {
       b[t].withUnsafeBufferPointer { b in
         kernels.pack(
           b.baseAddress! + first * (isTransposed ? depth : 1), isTransposed ? 1 : columns,
-          isTransposed ? depth : 1, depth, count, &panels[t])
+          isTransposed ? depth : 1, depth, panel.count, &panels[t])
       }
     }
     for row in stride(from: 0, to: rows, by: cut) {
+      let count = min(cut, rows - row)
+      // With room for a vector behind the last element, as is promised.
+      var packed = depths.map { [S](repeating: .nan, count: count * $0 + lanes) }
       let terms = depths.indices.map { t in
-        ContractionTerm(
+        if packsRows {
+          a[t].withUnsafeBufferPointer { a in
+            kernels.packRows(
+              a.baseAddress! + row * (isTransposed ? 1 : depths[t]),
+              isTransposed ? 1 : depths[t], isTransposed ? rows : 1, count, depths[t], &packed[t])
+          }
+          return ContractionTerm(
+            packedRows: packed[t].withUnsafeBufferPointer { $0.baseAddress! },
+            panel: panels[t].withUnsafeBufferPointer { $0.baseAddress! }, depth: depths[t])
+        }
+        return ContractionTerm(
           a: a[t].withUnsafeBufferPointer { $0.baseAddress! }
             + row * (isTransposed ? 1 : depths[t]),
           rowStride: isTransposed ? 1 : depths[t], columnStride: isTransposed ? rows : 1,
           panel: panels[t].withUnsafeBufferPointer { $0.baseAddress! }, depth: depths[t])
       }
-      withExtendedLifetime((a, panels)) {
+      withExtendedLifetime((a, panels, packed)) {
         c.withUnsafeMutableBufferPointer { c in
           kernels.contract(
-            min(cut, rows - row), count, terms, terms.count,
+            count, panel.count, terms, terms.count,
             c.baseAddress! + row * columns + first, columns, accumulate)
         }
       }
@@ -98,6 +112,10 @@ final class ContractionTests: XCTestCase {
                 accumulate: accumulate, isTransposed: isTransposed, cut: cut)
               XCTAssertTrue(same(parts.result, whole.result), "\(table.name): rows cut at \(cut)")
             }
+            let packed = contracted(
+              S.kernels(table), rows: rows, columns: columns, depths: depths,
+              accumulate: accumulate, isTransposed: isTransposed, packsRows: true, cut: 5)
+            XCTAssertTrue(same(packed.result, whole.result), "\(table.name): packed rows")
             // Where multiply-adds are fused, every width gives the same bits.
             if table.name != "baseline" {
               if let first { XCTAssertTrue(same(first, whole.result), "\(rows)×\(columns)") }

@@ -91,8 +91,8 @@ extension Lowering {
     return result
   }
 
-  /// Packs every B that serves more than one product. One that serves only one is packed, if that pays, where it
-  /// is used, piece by piece.
+  /// Packs every B that serves more than one product, those that are added to its products, and others where
+  /// that pays. What is left is packed, if at all, where it is used, piece by piece.
   mutating func packFactors() throws {
     var uses: [Factor: Int] = [:]
     for case .contraction(let contraction) in steps.map(\.work) {
@@ -104,13 +104,15 @@ extension Lowering {
     var added: [Step] = []
     for s in steps.indices {
       guard case .contraction(var contraction) = steps[s].work else { continue }
+      guard contraction.columns >= 16 else { continue }
       for i in contraction.blocks.indices {
-        for j in contraction.blocks[i].products.indices {
+        // A block runs on packed factors, or on none.
+        let isPacked = contraction.blocks[i].products.contains {
+          uses[contraction.factor($0), default: 0] > 1 || contraction.isWorthPacking($0)
+        }
+        for j in contraction.blocks[i].products.indices where isPacked {
           let product = contraction.blocks[i].products[j]
           let factor = contraction.factor(product)
-          guard contraction.columns >= 16,
-            uses[factor, default: 0] > 1 || contraction.isWorthPacking(product)
-          else { continue }
           if packs[factor] == nil {
             let width = (contraction.columns + 15) & ~15
             let target = try buffer(.step, Shape([product.depth * width]), contraction.dtype)
@@ -125,15 +127,11 @@ extension Lowering {
           }
           contraction.blocks[i].products[j].packed = packs[factor]
         }
-        // A block runs either way, not both.
-        if !contraction.blocks[i].products.allSatisfy({ $0.packed != nil }) {
-          for j in contraction.blocks[i].products.indices {
-            contraction.blocks[i].products[j].packed = nil
-          }
-        }
       }
       steps[s].work = .contraction(contraction)
     }
+    // A matrix that is packed as it is and transposed is read again while it is in a cache.
+    added.sort { ($0.reads[0].buffer, $0.writes[0]) < ($1.reads[0].buffer, $1.writes[0]) }
     steps.append(contentsOf: added)
     refreshContractions()
   }
@@ -162,10 +160,9 @@ private struct Factor: Hashable {
 
 extension Contraction {
   /// Whether a B that is used once is better packed for all rows, and by all threads, than by each thread
-  /// for its own. Deep ones are left to the kernel that cuts the depth too.
+  /// for its own.
   fileprivate func isWorthPacking(_ product: Product) -> Bool {
-    guard product.depth <= 512, columns >= 32 else { return false }
-    return rows >= (product.b.strides[1] == 1 ? 192 : 16)
+    return columns >= 32 && rows >= (product.b.strides[1] == 1 ? 192 : 16)
   }
 
   fileprivate func factor(_ product: Product) -> Factor {

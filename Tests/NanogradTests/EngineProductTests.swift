@@ -1,0 +1,88 @@
+//  Products that are cut for the caches, and products of rows that are all the same.
+
+import XCTest
+
+@testable import Nanograd
+
+final class EngineProductTests: EngineTestCase {
+  private func random(_ shape: [Int], _ dtype: DType = .float64, seed: UInt64 = 1) throws -> Tensor
+  {
+    try Tensor.leaf(.random(shape, -1...1, dtype, seed: seed), dtype, isParameter: true)
+  }
+
+  /// Depths, columns and rows beyond what the caches are given at once, with either operand transposed, and
+  /// several products in one sum.
+  func testCutsOfDeepAndWideProducts() throws {
+    for dtype in [DType.float32, .float64] {
+      for (rows, depth, columns) in [(70, 600, 33), (5, 257, 40), (300, 256, 130), (200, 520, 530)]
+      {
+        let a = try random([rows, depth], dtype)
+        let b = try random([depth, columns], dtype, seed: 2)
+        let (c, d) = try (
+          random([depth, rows], dtype, seed: 3), random([columns, depth], dtype, seed: 4)
+        )
+        let products = try [
+          matmul(a, b), matmul(transpose(c), b), matmul(a, transpose(d)),
+          matmul(transpose(c), transpose(d)) + matmul(a, b) + matmul(a * 2, b),
+        ]
+        let tolerance = dtype == .float32 ? 1e-4 : 1e-12
+        try assertPlanIsPlain(products, tolerance: tolerance, "\(rows) × \(depth) × \(columns)")
+      }
+    }
+  }
+
+  /// A state that is one row for all, as a recurrent network begins with, and the gradients of it and of
+  /// the weights that it meets: of first and second order.
+  func testStatesThatAreOneRow() throws {
+    for batch in [1, 2, 9, 40] {
+      for hidden in [1, 3, 16, 40] {
+        let x = try random([batch, 7])
+        let (w, u) = try (random([7, hidden], seed: 2), random([hidden, hidden], seed: 3))
+        let h0 = try random([1, hidden], seed: 4)
+        var h = try broadcastTo(h0, Shape([batch, hidden]))
+        for t in 1...3 { h = try tanh(matmul(x * Double(t), w) + matmul(h, u)) * 0.5 + h }
+        let loss = try sum(h * h)
+        let first = try gradients(of: loss, withRespectTo: [w, u, h0])
+        try assertPlanIsPlain([loss] + first, "\(batch) × \(hidden)")
+        let again =
+          try sum(first[0] * first[0]) + sum(first[1] * first[1]) + sum(first[2] * first[2])
+        let second = try gradients(of: again, withRespectTo: [w, u, h0])
+        try assertPlanIsPlain(first + second, "\(batch) × \(hidden), second order")
+      }
+    }
+  }
+
+  /// Sums over the rows of sums with products, among them such as others want, and further terms that
+  /// broadcast.
+  func testSumsOverTheRowsOfProducts() throws {
+    let (a, b) = try (random([30, 20]), random([20, 25], seed: 2))
+    let (c, d) = try (random([30, 25], seed: 3), random([25], seed: 4))
+    let product = try matmul(a, b)
+    try assertPlanIsPlain([sum(product, axes: [0])])
+    try assertPlanIsPlain([sum(product + c + d, axes: [0], keep: true)])
+    try assertPlanIsPlain([sum(matmul(a, b) + matmul(a * 2, b), axes: [0]), sum(a, axes: [0])])
+    try assertPlanIsPlain([product, sum(product, axes: [0]), sum(product, axes: [1])])
+    try assertPlanIsPlain([sum(matmul(transpose(b), transpose(a)) + transpose(c), axes: [0])])
+    let row = try broadcastTo(slice(a, axis: 0, 2, 3), Shape([30, 20]))
+    try assertPlanIsPlain([
+      matmul(row, b), matmul(row, b) + matmul(a, b), sum(matmul(row, b) + c, axes: [0]),
+      matmul(transpose(row), c),
+    ])
+  }
+
+  func testTheSameBitsForAnyNumberOfThreads() throws {
+    let (x, w) = try (random([200, 300], .float32), random([300, 90], .float32, seed: 2))
+    let h0 = try random([1, 90], .float32, seed: 3)
+    let u = try random([90, 90], .float32, seed: 4)
+    let h = try broadcastTo(h0, Shape([200, 90]))
+    let loss = try sum(tanh(matmul(x, w) + matmul(h, u)))
+    let roots = try [loss] + gradients(of: loss, withRespectTo: [w, u, h0])
+    var first: [[UInt8]]?
+    for threads in [1, 2, 3, 7] {
+      try setNumberOfThreads(threads)
+      let bytes = try planned(roots).values.map(\.bytes)
+      if let first { XCTAssertEqual(bytes, first, "\(threads) threads") }
+      first = first ?? bytes
+    }
+  }
+}
