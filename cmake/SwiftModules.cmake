@@ -51,16 +51,17 @@ function(nanograd_swift_module name)
   set(NANOGRAD_OBJECTS ${NANOGRAD_OBJECTS} PARENT_SCOPE)
 endfunction()
 
-# One set of kernel sources, three builds. Only here do we leave out the checks for overflow and
-# bounds: whoever calls a kernel has made them. Nothing of a kernel may be inlined into a module
-# that is compiled for other processors, hence -disable-cmo.
+# One set of kernel sources, three builds of it on x86-64. Only here do we leave out the checks for
+# overflow and bounds: whoever calls a kernel has made them. Nothing of a kernel may be inlined into a
+# module that is compiled for other processors, hence -disable-cmo.
 set(_kernels IMPORTS NanogradKernelTable INCLUDES Sources/CPlatform OPTIONS -disable-cmo)
 if(NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
   list(APPEND _kernels -Ounchecked -Xcc -fno-math-errno)
 endif()
+# On other processors than x86-64, what every one of them has is all there is.
+set(_wider "")
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
-  set(_avx2 -Xcc -march=x86-64-v3)
-  set(_avx512 -Xcc -march=x86-64-v4 -Xcc -mprefer-vector-width=512)
+  set(_wider NanogradKernelsAVX2 NanogradKernelsAVX512)
 endif()
 
 # The objects are linked in this order. Where several modules hold the same specialisation of a
@@ -70,9 +71,12 @@ nanograd_swift_module(NanogradKernelTable)
 nanograd_swift_module(NanogradC IMPORTS Nanograd INCLUDES include Sources/CPlatform
   OPTIONS -DNANOGRAD_RESERVE) # goes with --wrap in Library.cmake
 nanograd_swift_module(Nanograd
-  IMPORTS NanogradKernelTable NanogradKernels NanogradKernelsAVX2 NanogradKernelsAVX512
+  IMPORTS NanogradKernelTable NanogradKernels ${_wider}
   INCLUDES Sources/CPlatform
   OPTIONS "$<$<NOT:$<CONFIG:Debug>>:-cross-module-optimization>")
 nanograd_swift_module(NanogradKernels ${_kernels} -DNANOGRAD_BASELINE)
-nanograd_swift_module(NanogradKernelsAVX2 ${_kernels} -DNANOGRAD_AVX2 ${_avx2})
-nanograd_swift_module(NanogradKernelsAVX512 ${_kernels} -DNANOGRAD_AVX512 ${_avx512})
+if(_wider)
+  nanograd_swift_module(NanogradKernelsAVX2 ${_kernels} -DNANOGRAD_AVX2 -Xcc -march=x86-64-v3)
+  nanograd_swift_module(NanogradKernelsAVX512 ${_kernels} -DNANOGRAD_AVX512
+    -Xcc -march=x86-64-v4 -Xcc -mprefer-vector-width=512)
+endif()

@@ -181,7 +181,8 @@ func write(_ text: String, _ buffer: UnsafeMutablePointer<CChar>?, _ capacity: I
     var end = Swift.min(bytes.count, Int(capacity) - 1)
     // A byte of the form 10xxxxxx continues a character.
     while end > 0, end < bytes.count, bytes[end] & 0xC0 == 0x80 { end -= 1 }
-    for i in 0..<end { buffer[i] = CChar(bitPattern: bytes[i]) }
+    // `CChar` is signed on some processors and not on others.
+    for i in 0..<end { buffer[i] = CChar(truncatingIfNeeded: bytes[i]) }
     buffer[end] = 0
   }
   return Int64(bytes.count)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 import zipfile
 from pathlib import Path
@@ -15,8 +16,9 @@ WHEEL = os.environ.get("NANOGRAD_WHEEL")
 @pytest.mark.skipif(not WHEEL, reason="NANOGRAD_WHEEL names no wheel")
 def test_wheel():
     wheel = Path(WHEEL)
+    system = rf"(manylinux\w+|linux)_{platform.machine()}"
     assert re.fullmatch(
-        r"nanograd-\d+\.\d+\.\d+-py3-none-(manylinux\w+|linux)_x86_64[\w.]*\.whl", wheel.name
+        rf"nanograd-\d+\.\d+\.\d+-py3-none-{system}[\w.]*\.whl", wheel.name
     ), wheel.name
     names = set(zipfile.ZipFile(wheel).namelist())
     sources = Path(__file__).resolve().parent.parent / "src" / "nanograd"
