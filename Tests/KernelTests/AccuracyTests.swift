@@ -1,10 +1,13 @@
 //  How accurate the elementary functions are, in units of the last place. Single precision is tested
 //  on every 997th bit pattern; NANOGRAD_EXHAUSTIVE=1 tests all 2^32 (some minutes).
 
-import Dispatch
 import Glibc
 import NanogradKernelTable
 import XCTest
+
+#if !hasFeature(Embedded)
+  import Dispatch
+#endif
 
 private struct Bound {
   var code: UnaryCode
@@ -72,25 +75,28 @@ final class AccuracyTests: XCTestCase {
     }
   }
 
-  func testSinglePrecisionExhaustively() throws {
-    guard getenv("NANOGRAD_EXHAUSTIVE") != nil else {
-      throw XCTSkip("set NANOGRAD_EXHAUSTIVE=1 to test all 2^32 values")
-    }
-    for bound in bounds {
-      let results = Results()
-      let chunks = 64
-      DispatchQueue.concurrentPerform(iterations: chunks) { chunk in
-        let size = (UInt64(1) << 32) / UInt64(chunks)
-        let first = UInt64(chunk) * size
-        let patterns = (first..<(first + size)).lazy.map { UInt32($0) }
-        results.add(largestErrors(bound, patterns))
+  #if !hasFeature(Embedded)
+    func testSinglePrecisionExhaustively() throws {
+      guard getenv("NANOGRAD_EXHAUSTIVE") != nil else {
+        throw XCTSkip("set NANOGRAD_EXHAUSTIVE=1 to test all 2^32 values")
       }
-      for (table, worst) in zip(tables, results.worst) {
-        print("  \(table.name) \(bound.code): \(worst.ulps) ulp at \(worst.at), of all 2^32")
-        XCTAssertLessThanOrEqual(worst.ulps, bound.ulps, "\(table.name) \(bound.code)(\(worst.at))")
+      for bound in bounds {
+        let results = Results()
+        let chunks = 64
+        DispatchQueue.concurrentPerform(iterations: chunks) { chunk in
+          let size = (UInt64(1) << 32) / UInt64(chunks)
+          let first = UInt64(chunk) * size
+          let patterns = (first..<(first + size)).lazy.map { UInt32($0) }
+          results.add(largestErrors(bound, patterns))
+        }
+        for (table, worst) in zip(tables, results.worst) {
+          print("  \(table.name) \(bound.code): \(worst.ulps) ulp at \(worst.at), of all 2^32")
+          XCTAssertLessThanOrEqual(
+            worst.ulps, bound.ulps, "\(table.name) \(bound.code)(\(worst.at))")
+        }
       }
     }
-  }
+  #endif
 
   func testExactValues() {
     let cases: [(UnaryCode, Double, Double)] = [
@@ -156,14 +162,16 @@ final class AccuracyTests: XCTestCase {
   }
 }
 
-/// The largest errors that several threads found.
-private final class Results: @unchecked Sendable {
-  private let lock = DispatchSemaphore(value: 1)
-  private(set) var worst = [(ulps: Double, at: Float)](repeating: (0, 0), count: tables.count)
+#if !hasFeature(Embedded)
+  /// The largest errors that several threads found.
+  private final class Results: @unchecked Sendable {
+    private let lock = DispatchSemaphore(value: 1)
+    private(set) var worst = [(ulps: Double, at: Float)](repeating: (0, 0), count: tables.count)
 
-  func add(_ found: [(ulps: Double, at: Float)]) {
-    lock.wait()
-    for t in 0..<worst.count where !(found[t].ulps <= worst[t].ulps) { worst[t] = found[t] }
-    lock.signal()
+    func add(_ found: [(ulps: Double, at: Float)]) {
+      lock.wait()
+      for t in 0..<worst.count where !(found[t].ulps <= worst[t].ulps) { worst[t] = found[t] }
+      lock.signal()
+    }
   }
-}
+#endif

@@ -165,6 +165,8 @@ private func checkSplitting<S: KernelScalar>(_ table: KernelTable, _: S.Type) {
 }
 
 final class MatmulTests: XCTestCase {
-  func testSizes() { forEach(checkSizes, checkSizes) }
-  func testSplitting() { forEach(checkSplitting, checkSplitting) }
+  func testSizes() { forEach({ checkSizes($0, Float.self) }, { checkSizes($0, Double.self) }) }
+  func testSplitting() {
+    forEach({ checkSplitting($0, Float.self) }, { checkSplitting($0, Double.self) })
+  }
 }

@@ -59,7 +59,13 @@ private func checkTranspose<S: KernelScalar>(_ table: KernelTable, _: S.Type) {
 }
 
 final class ReductionTests: XCTestCase {
-  func testReductions() { forEach(checkReductions, checkReductions) }
-  func testLongSum() { forEach(checkLongSum, checkLongSum) }
-  func testTranspose() { forEach(checkTranspose, checkTranspose) }
+  func testReductions() {
+    forEach({ checkReductions($0, Float.self) }, { checkReductions($0, Double.self) })
+  }
+  func testLongSum() {
+    forEach({ checkLongSum($0, Float.self) }, { checkLongSum($0, Double.self) })
+  }
+  func testTranspose() {
+    forEach({ checkTranspose($0, Float.self) }, { checkTranspose($0, Double.self) })
+  }
 }

@@ -21,7 +21,7 @@ let tables: [KernelTable] = {
 }()
 
 /// A scalar with kernels; references are computed in double precision.
-protocol KernelScalar: BinaryFloatingPoint, SIMDScalar, Codable, Sendable {
+protocol KernelScalar: BinaryFloatingPoint, SIMDScalar, Sendable {
   static func kernels(_ table: KernelTable) -> ScalarKernels<Self>
   var pattern: UInt64 { get }
   init(_ value: Double)
@@ -148,12 +148,10 @@ struct Sampler {
 
 extension XCTestCase {
   /// Runs the check for every table and both scalars.
-  func forEach(
-    _ single: (KernelTable, Float.Type) -> Void, _ double: (KernelTable, Double.Type) -> Void
-  ) {
+  func forEach(_ single: (KernelTable) -> Void, _ double: (KernelTable) -> Void) {
     for table in tables {
-      single(table, Float.self)
-      double(table, Double.self)
+      single(table)
+      double(table)
     }
   }
 }
