@@ -1,5 +1,5 @@
-/* Pictures of graphs in DOT and Mermaid: what is drawn, framed, left out, and how labels are
- * escaped. */
+/* Pictures of graphs in DOT, in Mermaid and as trees: what is drawn, framed, left out, and how
+ * labels are escaped. */
 #include "support.h"
 
 typedef int64_t picture(ng_tensor *const *, int32_t, int32_t, int32_t, int64_t, char *, int64_t);
@@ -155,6 +155,77 @@ static void test_labels_are_escaped(void **state) {
   free(text);
 }
 
+static void test_trees(void **state) {
+  (void)state;
+  ng_tensor *w = leaf("w"), *t = ng_variable(NG_FLOAT64, SHAPE(2), (double[]){1, 1}, "t");
+  ng_tensor *y = ng_mean(ng_multiply(w, ng_add_scalar(ng_multiply(w, t), 1)), ALL_AXES, 0);
+  expect_picture(ng_graph_tree, y, NG_DRAW_SHAPES | NG_DRAW_VALUES | NG_DRAW_GRADIENTS, 0, 9,
+                 "+-- mean(·)  float64 []  1.375  ∂ 1\n"
+                 "    !\n"
+                 "    · * ·  float64 [2]  [0.75, 2]  ∂ [0.5, 0.5]\n"
+                 "    |-> #1 w  float64 [2]  [0.5, -2]  ∂ [1, -1.5]\n"
+                 "    L-> · + 1  float64 [2]  [1.5, -1]  ∂ [0.25, -1]\n"
+                 "        !\n"
+                 "        · * ·  float64 [2]  [0.5, -2]  ∂ [0.25, -1]\n"
+                 "        |-> #1 w\n"
+                 "        L-> t  float64 [2]  [1, 1]  ∂ [0.125, 2]\n");
+  /* Two are drawn; one line stands for both operands of the second. */
+  expect_picture(ng_graph_tree, y, 0, 0, 2,
+                 "+-- mean(·)\n    !\n    · * ·\n    L-> …\n… 4 more left out\n");
+  /* The mean opened, its operand outside. */
+  expect_picture(ng_graph_tree, y, 0, 1, 3,
+                 "+-- [mean(·)] · / 2\n    !\n    Σ·\n    !\n    · * ·\n    L-> …\n"
+                 "… 4 more left out\n");
+  expect_picture(ng_graph_tree, leaf("a\n\tb\x7F"), 0, 0, 1, "+-- a\uFFFD\uFFFDb\uFFFD\n");
+
+  /* A tensor with operands, drawn once and mentioned twice; a given tensor below another one. */
+  ng_tensor *h = ng_tanh(w), *z = ng_add(ng_multiply(h, h), ng_add(h, t));
+  ng_tensor *both[] = {z, h};
+  char room[256];
+  assert_true(ng_graph_tree(both, 2, NG_DRAW_EXPRESSIONS, 0, 99, room, sizeof room) > 0);
+  assert_string_equal(room, "+-- ((tanh(w) * tanh(w)) + (tanh(w) + t))\n"
+                            "    |-> (tanh(w) * tanh(w))\n"
+                            "    |   !\n"
+                            "    |   #1 tanh(w)\n"
+                            "    |   !\n"
+                            "    |   w\n"
+                            "    L-> (tanh(w) + t)\n"
+                            "        |-> #1 tanh(w) …\n"
+                            "        L-> t\n"
+                            "+-- #1 tanh(w) …\n");
+}
+
+/* A cell is one line, or opened below its name. */
+static void test_tree_of_a_cell(void **state) {
+  (void)state;
+  ng_tensor *x = ng_variable(NG_FLOAT32, SHAPE(2, 4), NULL, "x");
+  ng_tensor *w = ng_parameter(NG_FLOAT32, SHAPE(4, 12), NULL, "W");
+  ng_tensor *r = ng_parameter(NG_FLOAT32, SHAPE(4, 12), NULL, "R");
+  ng_tensor *h = ng_gru_cell(x, x, w, r, NULL, NULL, 0);
+  expect_picture(ng_graph_tree, h, NG_DRAW_SHAPES, 0, 100,
+                 "+-- GRU cell(·, ·)  float32 [2, 4]\n"
+                 "    |-> x  float32 [2, 4]\n"
+                 "    |-> W  float32 [4, 12]\n"
+                 "    L-> R  float32 [4, 12]\n");
+  char *text = text_of(ng_graph_tree, h, 0, 1, 100);
+  assert_int_equal(occurrences(text, "[GRU cell(·, ·)]"), 1);
+  assert_int_equal(occurrences(text, "sigmoid(·)"), 2 + 1); /* z is used twice */
+  assert_int_equal(occurrences(text, "tanh(·)"), 1);
+  free(text);
+}
+
+/* However deep or wide a graph, a tree has an end. */
+static void test_trees_end(void **state) {
+  (void)state;
+  ng_tensor *w = leaf("w"), *y = w;
+  for (int n = 0; n < 20000; n++)
+    y = ng_add(w, y);
+  char *text = text_of(ng_graph_tree, y, 0, 0, INT64_MAX);
+  assert_in_range(strlen(text), 1000000, 1000005);
+  assert_string_equal(text + strlen(text) - 4, "…\n");
+  free(text);
+}
+
 /* Drawing changes nothing that is accumulated, and draws values of now. */
 static void test_values_follow(void **state) {
   (void)state;
@@ -176,6 +247,9 @@ int main(void) {
       TEST(test_groups),
       TEST(test_limits),
       TEST(test_labels_are_escaped),
+      TEST(test_trees),
+      TEST(test_tree_of_a_cell),
+      TEST(test_trees_end),
       TEST(test_values_follow),
   };
   return cmocka_run_group_tests_name("pictures", tests, NULL, NULL);

@@ -1,7 +1,9 @@
 /// Draws graphs: the loss of a lasso regression, a small network with its values and gradients, or
-/// two steps of a gated recurrent unit; as text, for Graphviz, or for Mermaid.
+/// two steps of a gated recurrent unit; as text, whole or with composites closed, for Graphviz, or
+/// for Mermaid.
 ///
 ///     graph
+///     graph --of gru --as tree --depth 1
 ///     graph --of gru --as dot --depth 2 | dot -Tsvg > gru.svg
 ///     graph --of network --as mermaid
 #include "common/check.h"
@@ -25,9 +27,12 @@ static int64_t draw(const struct settings *s, ng_tensor *y, char *buffer, int64_
     return ng_tree(y, buffer, capacity);
   const bool small = strcmp(s->of, "network") == 0;
   const int32_t flags = NG_DRAW_SHAPES | (small ? NG_DRAW_VALUES | NG_DRAW_GRADIENTS : 0);
-  return strcmp(s->as, "dot") == 0
-             ? ng_graph_dot(&y, 1, flags, (int32_t)s->depth, MOST_NODES, buffer, capacity)
-             : ng_graph_mermaid(&y, 1, flags, (int32_t)s->depth, MOST_NODES, buffer, capacity);
+  const int32_t depth = (int32_t)s->depth;
+  if (strcmp(s->as, "tree") == 0)
+    return ng_graph_tree(&y, 1, flags, depth, MOST_NODES, buffer, capacity);
+  if (strcmp(s->as, "dot") == 0)
+    return ng_graph_dot(&y, 1, flags, depth, MOST_NODES, buffer, capacity);
+  return ng_graph_mermaid(&y, 1, flags, depth, MOST_NODES, buffer, capacity);
 }
 
 /// Prints a drawing of a tensor: asks for the length, and then for the text.
@@ -78,7 +83,7 @@ int main(int argc, char **argv) {
   struct settings s = {.of = "lasso", .as = "text"};
   const struct option options[] = {
       {"of", OPTION_CHOICE, "lasso|network|gru", "which graph (lasso)", &s.of, 0, 0},
-      {"as", OPTION_CHOICE, "text|dot|mermaid", "how (text)", &s.as, 0, 0},
+      {"as", OPTION_CHOICE, "text|tree|dot|mermaid", "how (text)", &s.as, 0, 0},
       {"depth", OPTION_INTEGER, "N", "levels of composites to open (0); not in text", &s.depth, 0,
        100}};
   options_parse(argc, argv, "Draws a graph.", options, sizeof options / sizeof *options);

@@ -797,6 +797,12 @@ NG_API int64_t ng_graph_dot(ng_tensor *const *tensors, int32_t count, int32_t fl
  * of it. */
 NG_API int64_t ng_graph_mermaid(ng_tensor *const *tensors, int32_t count, int32_t flags, int32_t depth,
                                 int64_t limit, char *buffer, int64_t capacity);
+/** The same as a text tree, for a terminal or a log: operands stand below their consumer, in order. What
+ * has several consumers is numbered, drawn at the first, and mentioned as `#1 …` at the others. What is
+ * inside an open composite begins with its name in brackets. A text of more than a million bytes is
+ * cut with "…". */
+NG_API int64_t ng_graph_tree(ng_tensor *const *tensors, int32_t count, int32_t flags, int32_t depth,
+                             int64_t limit, char *buffer, int64_t capacity);
 
 /* ---- Memory -------------------------------------------------------------------------------------
  * Memory for data (elements of tensors, and what computations need meanwhile) comes from one place,

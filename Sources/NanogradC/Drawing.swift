@@ -74,6 +74,18 @@ public func ng_graph_mermaid(
   }
 }
 
+@_cdecl("ng_graph_tree") @implementation
+public func ng_graph_tree(
+  _ list: UnsafePointer<Handle?>?, _ count: Int32, _ flags: Int32, _ depth: Int32, _ limit: Int64,
+  _ buffer: UnsafeMutablePointer<CChar>?, _ capacity: Int64
+) -> Int64 {
+  number {
+    let options = try options(flags, depth, limit)
+    return try write(
+      tree(tensors(list, count), options, depth: Int(depth), limit: Int(limit)), buffer, capacity)
+  }
+}
+
 private func options(_ flags: Int32, _ depth: Int32, _ limit: Int64) throws -> PictureOptions {
   let all: PictureOptions = [.shapes, .values, .gradients, .expressions]
   guard PictureOptions(rawValue: flags).isSubset(of: all) else {

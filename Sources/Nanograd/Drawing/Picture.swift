@@ -38,6 +38,8 @@ struct Picture {
 
   private(set) var nodes: [Node] = []
   private(set) var frames = [Frame(title: "", parent: 0, depth: 0, arguments: [])]
+  /// The nodes of the tensors that it was asked for.
+  private(set) var roots: [Int] = []
   /// The nodes that are shown: those fewest steps from the roots.
   private(set) var shown: [Int] = []
   /// How many are not.
@@ -88,7 +90,8 @@ struct Picture {
         nodes[i].operands.append(number)
       }
     }
-    show(roots.compactMap(number), limit)
+    self.roots = roots.compactMap(number)
+    show(limit)
   }
 
   private mutating func add(_ node: Node, for tensor: Tensor) {
@@ -122,7 +125,7 @@ struct Picture {
     return numbers[tensor]
   }
 
-  private mutating func show(_ roots: [Int], _ limit: Int) {
+  private mutating func show(_ limit: Int) {
     var isShown = Array(repeating: false, count: nodes.count)
     var next = 0
     func append(_ i: Int, _ shown: inout [Int]) {

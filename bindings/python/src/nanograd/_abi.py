@@ -214,6 +214,7 @@ _FUNCTIONS = """
     ng_dot*(tpl) l
     ng_graph_dot*(piiilpl) l
     ng_graph_mermaid*(piiilpl) l
+    ng_graph_tree*(piiilpl) l
     # Memory
     ng_memory_stat(i) l
     ng_set_memory_limit*(l) i
