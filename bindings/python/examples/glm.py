@@ -29,10 +29,10 @@ def train(x: np.ndarray, t: np.ndarray, w: Parameter, steps: int = STEPS) -> Ite
     optimizer = Optimizer(alpha=RATE)
     for _ in range(steps):
         loss = cross_entropy(y, t)
-        yield loss.val
         trace(loss, Zero())
         parameters: list[Parameter] = []
         trace(loss, Back(parameters))
+        yield loss.val  # known from the way back; asked for before, it would be computed twice
         optimizer.step(parameters)
 
 

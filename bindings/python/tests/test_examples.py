@@ -26,6 +26,7 @@ def test_lasso(errors):
     got = list(ols.train(x, t, Parameter(start), 400))
     expected = list(islice(reference.ols(x, t, start, ols.RATE, ols.PENALTY), 400))
     errors.compare("losses, lasso", "400 steps", got, expected, DIGITS)
+    np.testing.assert_allclose(got, expected, rtol=DIGITS, atol=0)
     assert got[-1] < 0.1 * got[0]
 
 
@@ -34,6 +35,7 @@ def test_logistic(errors):
     got = list(glm.train(x, t, Parameter(start), 800))
     expected = list(islice(reference.glm(x, t, start, glm.RATE), 800))
     errors.compare("losses, logistic", "800 steps", got, expected, DIGITS)
+    np.testing.assert_allclose(got, expected, rtol=DIGITS, atol=0)
     assert got[-1] < 0.7 * got[0]
 
 
@@ -63,6 +65,7 @@ def test_gru(errors, small, hidden, pixels, batch, warm, steps):
     got = list(gru.train(images, targets, gru.parameters(weights), Optimizer(rates), steps, batch))
     expected = list(islice(reference.gru(images, targets, weights, rate, batch), steps))
     errors.compare("losses, GRU", f"{hidden}, small={small}", got, expected, DIGITS)
+    np.testing.assert_allclose(got, expected, rtol=DIGITS, atol=0)
 
 
 def test_reference_gradient():

@@ -155,5 +155,7 @@ def test_profiles_and_pictures():
     opened = ng.picture(y, depth=9)
     assert opened.count("->") > closed.count("->")
     assert ng.picture(y, last, language="mermaid").startswith("flowchart")
+    tree = ng.picture(y, language="tree", shapes=True)
+    assert tree.startswith("+-- GRU(") and len(tree.splitlines()) < 10
     with pytest.raises(ValueError, match="language"):
         ng.picture(y, language="svg")

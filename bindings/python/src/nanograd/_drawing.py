@@ -49,7 +49,7 @@ class _Level:
     def __init__(self, tensor: Tensor, margin: str) -> None:
         self.margin = margin
         self.tensor = tensor
-        self.rest = list(dict.fromkeys(tensor._operands))
+        self.rest = list(dict.fromkeys(tensor.operands))
         self.only = len(self.rest) == 1
         self.left_out = False
 
@@ -60,7 +60,7 @@ def tree(root: Tensor) -> str:
     names = {tensor: notation(tensor, 200) for tensor in tensors}
     consumers: dict[Tensor, list[Tensor]] = {tensor: [] for tensor in tensors}
     for tensor in tensors:
-        for operand in dict.fromkeys(tensor._operands):
+        for operand in dict.fromkeys(tensor.operands):
             consumers[operand].append(tensor)
     lines: list[str] = []
     drawn: set[Tensor] = set()
@@ -102,7 +102,7 @@ def _numbered(root: Tensor) -> tuple[list[Tensor], list[tuple[int, int]]]:
     edges = [
         (numbers[operand], i)
         for i, tensor in enumerate(tensors)
-        for operand in dict.fromkeys(tensor._operands)
+        for operand in dict.fromkeys(tensor.operands)
     ]
     return tensors, edges
 
@@ -142,6 +142,9 @@ def mermaid(root: Tensor) -> str:
     return "\n".join(lines) + "\n"
 
 
+_LANGUAGES = {"dot": lib.graph_dot, "mermaid": lib.graph_mermaid, "tree": lib.graph_tree}
+
+
 def picture(
     *tensors: Tensor,
     language: str = "dot",
@@ -152,12 +155,12 @@ def picture(
     depth: int = 0,
     limit: int = 1000,
 ) -> str:
-    """Tensors and all they depend on as the library computes them, in DOT or Mermaid. Losses and recurrent networks are
-    one box, unless `depth` levels are opened; values, and gradients of the first tensor's sum, are computed for it. Of
-    a graph of more than `limit` nodes, those nearest to the tensors are drawn."""
-    if language not in ("dot", "mermaid"):
-        raise ValueError(f'language {language!r}, expected "dot" or "mermaid"')
-    draw = lib.graph_dot if language == "dot" else lib.graph_mermaid
+    """Tensors and all they depend on as the library computes them, in DOT, in Mermaid, or as a text "tree". Losses and
+    recurrent networks are one box, unless `depth` levels are opened; values, and gradients of the first tensor's sum,
+    are computed for it. Of a graph of more than `limit` nodes, those nearest to the tensors are drawn."""
+    draw = _LANGUAGES.get(language)
+    if draw is None:
+        raise ValueError(f"language {language!r}, expected one of {', '.join(_LANGUAGES)}")
     flags = sum(1 << i for i, on in enumerate((shapes, values, gradients, expressions)) if on)
     depth, limit = _data.int32(depth, "depth"), _data.int64(limit, "limit")
     return _data.written(draw, _data.handles(tensors), len(tensors), flags, depth, limit)

@@ -17,7 +17,7 @@ from ._errors import check
 from ._leaves import Variable, tensor_of
 from ._operators import Operation
 from ._tensor import Operator, Tensor
-from ._tracing import order
+from ._tracing import leaves_of, rebuilt
 
 
 def gradients(
@@ -31,10 +31,16 @@ def gradients(
     given = None if seed is None else tensor_of(seed)
     room = (ctypes.c_void_p * len(sources))()
     start = None if given is None else given._handle
-    check(lib.gradients(y._handle, start, _data.handles(sources), len(sources), room))
-    leaves = tuple([x for x in order(y) if not x._operands])
+    again = rebuilt(y)
+    handles = (ctypes.c_void_p * len(sources))(*[again.get(x) or x._handle for x in sources])
+    try:
+        check(lib.gradients(again.get(y) or y._handle, start, handles, len(sources), room))
+    finally:
+        for handle in again.values():
+            lib.release(handle)
+    leaves = leaves_of(y)
     if given is not None:
-        leaves += tuple([x for x in order(given) if not x._operands])
+        leaves += leaves_of(given)
     gradable = any(x._gradable for x in leaves)
     return [
         Operator(made(handle), x._code, _gradient(y, x), leaves, gradable)

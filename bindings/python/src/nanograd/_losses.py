@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from ._abi import lib
 from ._arrays import item, mean, sum, summation
-from ._data import FLOAT64, NUMBERS, made
+from ._data import FLOAT64, made
 from ._errors import ShapeError
 from ._functions import absolute, log
 from ._leaves import tensor_of
@@ -14,25 +14,10 @@ from ._operators import Operand, Operation, cast
 from ._tensor import Operator, Tensor
 
 
-def _loss(notation: str) -> Operation:
-    """A name for what its only operand computes."""
-    return Operation("loss", notation, lib.as_scalar, named=True)
-
-
-_SQUARED_ERROR = _loss("({0} - {1})^2")
-_CROSS_ENTROPY = _loss("CrossEntropy({0}, {1})")
-_NORM = _loss("({0})")
-
-
-def _named(operation: Operation, body: Tensor, *arguments: Tensor) -> Tensor:
-    handle = made(lib.as_scalar(body._handle))
-    return Operator(handle, body._code, operation, (body,), body._gradable, arguments, ())
-
-
 def _pair(prediction: Operand, target: Operand) -> tuple[Tensor, Tensor]:
     """A prediction and a target that is, or broadcasts to, its shape; numbers in the dtype of the prediction."""
-    y = tensor_of(prediction)
-    t = tensor_of(target, y._code) if isinstance(target, NUMBERS) else tensor_of(target)
+    y = prediction if isinstance(prediction, Tensor) else tensor_of(prediction)
+    t = target if isinstance(target, Tensor) else tensor_of(target, y._code)
     if t.shape != y.shape and t.size != 1:
         raise ShapeError(
             f"a target of shape {t.shape} for a prediction of {y.shape}, expected the same"
@@ -40,20 +25,74 @@ def _pair(prediction: Operand, target: Operand) -> tuple[Tensor, Tensor]:
     return y, t
 
 
+def _is_column(a: Tensor) -> bool:
+    shape = a.shape
+    return len(shape) == 1 or (len(shape) > 1 and a.size == shape[0])
+
+
 def _average(a: Tensor) -> Tensor:
     """The mean of all elements; for a column it is one over the first axis."""
-    return item(mean(a, 0 if a.ndim and a.size == a.shape[0] else None))
+    return item(mean(a, 0 if _is_column(a) else None))
 
 
 def _total(a: Tensor) -> Tensor:
     """The sum of all elements; for a column it is one over the first axis."""
-    return item(summation(a, 0) if a.ndim and a.size == a.shape[0] else sum(a))
+    return item(summation(a, 0) if _is_column(a) else sum(a))
+
+
+def _composite(
+    notation: str, function: Callable[..., int | None], body: Callable[..., Tensor]
+) -> Operation:
+    return Operation("loss", notation, function, body=body)
+
+
+def _loss(operation: Operation, prediction: Operand, target: Operand) -> Tensor:
+    """A composite of the library's, which has it for operands of one dtype and shape; else of single operators."""
+    y, t = _pair(prediction, target)
+    if y._code == t._code <= FLOAT64 and y.shape == t.shape:
+        handle = made(operation.function(y._handle, t._handle))
+        gradable = y._gradable or t._gradable
+        return Operator(handle, y._code, operation, (y, t), gradable, None, ())
+    return _of_operators(operation, y, t)
+
+
+def _norm(operation: Operation, w: Tensor) -> Tensor:
+    if w._code > FLOAT64:
+        return _of_operators(operation, w)
+    handle = made(operation.function(w._handle))
+    return Operator(handle, w._code, operation, (w,), w._gradable, None, ())
+
+
+def _of_operators(operation: Operation, *operands: Tensor) -> Tensor:
+    assert operation.body is not None
+    body = operation.body(*operands)
+    handle = made(lib.as_scalar(body._handle))
+    name = Operation("loss", "", lib.as_scalar, named=True)
+    name.pieces = operation.pieces
+    return Operator(handle, body._code, name, (body,), body._gradable, operands, ())
+
+
+def _squares(y: Tensor, t: Tensor) -> Tensor:
+    return _average((t - y) ** 2)
+
+
+def _of_two(y: Tensor, t: Tensor) -> Tensor:
+    return -_average(t * log(y) + (1.0 - t) * log(1.0 - y))
+
+
+def _of_many(y: Tensor, t: Tensor) -> Tensor:
+    rows = summation(t * log(y), -1)
+    return -item(mean(rows, 0 if rows.ndim == 2 else None))
+
+
+_SQUARED_ERROR = _composite("({0} - {1})^2", lib.squared_error, _squares)
+_OF_TWO = _composite("CrossEntropy({0}, {1})", lib.binary_cross_entropy, _of_two)
+_OF_MANY = _composite("CrossEntropy({0}, {1})", lib.cross_entropy, _of_many)
 
 
 def squared_error(prediction: Operand, target: Operand) -> Tensor:
     """mean((target - prediction)²)."""
-    y, t = _pair(prediction, target)
-    return _named(_SQUARED_ERROR, _average((t - y) ** 2), y, t)
+    return _loss(_SQUARED_ERROR, prediction, target)
 
 
 def cross_entropy(prediction: Operand, target: Operand, multiclass: bool = False) -> Tensor:
@@ -68,23 +107,35 @@ def cross_entropy(prediction: Operand, target: Operand, multiclass: bool = False
         y, t = tensor_of(prediction), tensor_of(target)
         if _are_classes(y, t):
             return _direct(_CLASSES, y, t)
-        y, t = _pair(y, t)
-        rows = summation(t * log(y), -1)
-        return _named(_CROSS_ENTROPY, -item(mean(rows, 0 if rows.ndim == 2 else None)), y, t)
-    y, t = _pair(prediction, target)
-    return _named(_CROSS_ENTROPY, -_average(t * log(y) + (1.0 - t) * log(1.0 - y)), y, t)
+        return _loss(_OF_MANY, y, t)
+    return _loss(_OF_TWO, prediction, target)
+
+
+def _ridge(w: Tensor) -> Tensor:
+    return _total(w**2)
+
+
+def _lasso(w: Tensor) -> Tensor:
+    return _total(absolute(w))
+
+
+# Of a column, the total is an item: one more pair of parentheses.
+_RIDGE = _composite("(Σ({0}^2))", lib.ridge, _ridge)
+_RIDGE_OF_COLUMN = _composite("((Σ({0}^2)))", lib.ridge, _ridge)
+_LASSO = _composite("(Σ|{0}|)", lib.lasso, _lasso)
+_LASSO_OF_COLUMN = _composite("((Σ|{0}|))", lib.lasso, _lasso)
 
 
 def ridge(w: Operand) -> Tensor:
     """Σ w²."""
-    body = _total(tensor_of(w) ** 2)
-    return _named(_NORM, body, body)
+    a = tensor_of(w)
+    return _norm(_RIDGE_OF_COLUMN if _is_column(a) else _RIDGE, a)
 
 
 def lasso(w: Operand) -> Tensor:
     """Σ |w|."""
-    body = _total(absolute(w))
-    return _named(_NORM, body, body)
+    a = tensor_of(w)
+    return _norm(_LASSO_OF_COLUMN if _is_column(a) else _LASSO, a)
 
 
 # ---- Losses that the library computes as one operator

@@ -27,9 +27,13 @@ class Operation:
 
     `function` takes the handles of the operands, and the arguments if there are any, and returns a handle: it is the
     library's, or made of the library's. `floats` says that integers are to be converted to float64 first.
+
+    A composite is made by the library in one call. `body` makes the same of single operators, for those who want to
+    see its inside: see `_tracing.unfold`.
     """
 
     __slots__ = (
+        "body",
         "floats",
         "function",
         "left",
@@ -39,6 +43,7 @@ class Operation:
         "pieces",
         "right",
         "takes",
+        "unfolded",
     )
 
     def __init__(
@@ -53,6 +58,7 @@ class Operation:
         takes: Callable[..., tuple[Any, ...]] | None = None,
         named: bool = False,
         of_leaves: bool = False,
+        body: Callable[..., Tensor] | None = None,
     ) -> None:
         self.name = name
         self.function = function
@@ -65,6 +71,9 @@ class Operation:
         self.named = named
         # Whether the operands are all leaves that it depends on, in whatever way: a gradient.
         self.of_leaves = of_leaves
+        self.body = body
+        # Whether its operand is such a body, which the library does not know to be below it.
+        self.unfolded = False
         self.pieces = _pieces(notation)
 
     def copied(self, function: Callable[..., int | None]) -> Operation:
@@ -155,7 +164,9 @@ def combine(operation: Operation, a: Any, b: Any) -> Tensor:
                 handle = operation.function(a._handle, b._handle)
                 if handle is None:
                     raise failure()
-                return Operator(handle, a._code, operation, (a, b), a._gradable or b._gradable)
+                shape = () if a._shape == () == b._shape else None
+                gradable = a._gradable or b._gradable
+                return Operator(handle, a._code, operation, (a, b), gradable, None, shape)
             return apply(operation, a, b)
         if isinstance(b, NUMBERS):
             return _with_number(operation, operation.right, a, b, False)

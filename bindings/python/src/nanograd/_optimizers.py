@@ -170,6 +170,7 @@ class Optimizer:
         self.max_grad_norm = max_grad_norm
         self.clip = clip
         self._known: _Made | None = None
+        self._norm = 0.0  # at which the library's optimizer clips
 
     def step(self, parameters: Sequence[Parameter]) -> None:
         """Updates the Parameters, and goes on to the next rate. One that is listed twice is updated twice."""
@@ -178,6 +179,8 @@ class Optimizer:
         while left:
             once = list(dict.fromkeys(left))
             self._with(once)._step(alpha)
+            if len(once) == len(left):
+                break
             for parameter in once:
                 left.remove(parameter)
 
@@ -187,8 +190,10 @@ class Optimizer:
             for parameter in parameters:
                 if not isinstance(parameter, Tensor):
                     raise TypeError(f"a {type(parameter).__name__} to update, expected Parameters")
-            self._known = _Made(lib.sgd(0.0), parameters, 0.0)
+            self._known, self._norm = _Made(lib.sgd(0.0), parameters, 0.0), 0.0
         clips = self.clip == "norm" and self.max_grad_norm is not None
         norm = float(self.max_grad_norm or 0) if clips else 0.0
-        check(lib.optimizer_set_clip_norm(self._known._handle, norm))
+        if norm != self._norm:
+            check(lib.optimizer_set_clip_norm(self._known._handle, norm))
+            self._norm = norm
         return self._known

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
 
 class _Changes:
-    """Counts what makes values stale: writes to leaves, and steps of optimizers."""
+    """Counts what makes values stale, writes to leaves and steps of optimizers; and composites that were unfolded."""
 
     count = 0
+    unfolded = 0
 
 
 class Tensor:
@@ -39,11 +40,12 @@ class Tensor:
         "_operands",
         "_operation",
         "_order",
+        "_owner",
         "_shape",
     )
     _handle: int
     _code: int
-    #: What gradients are passed on to, in the order in which they are written.
+    #: What gradients are passed on to, in the order in which they are written. See also `operands`.
     _operands: tuple[Tensor, ...]
     _operation: Operation
     #: What an operation was given besides tensors.
@@ -51,7 +53,10 @@ class Tensor:
     _shape: tuple[int, ...] | None
     _gradable: bool
     _grad: Any
-    _order: list[Tensor] | None
+    #: What `_tracing._below` found.
+    _order: tuple[int, list[Tensor]] | None
+    #: What releases the handle, if that is not the tensor itself.
+    _owner: Any
 
     # NumPy leaves `array * tensor` to the tensor.
     __array_priority__ = 1000
@@ -63,10 +68,10 @@ class Tensor:
         # Any thread may get here, also while the interpreter shuts down. What failed to be made
         # has no handle.
         try:
-            handle = self._handle
+            if self._owner is None:
+                release(self._handle)
         except AttributeError:
             return
-        release(handle)
 
     # ---- What it is
 
@@ -323,9 +328,12 @@ class Operator(Tensor):
         self._shape = shape
         self._grad = None
         self._order = None
+        self._owner = None
 
     @property
     def operands(self) -> tuple[Tensor, ...]:
+        if self._operation.body is not None:
+            tracing.unfold(self)
         return self._operands
 
     @property

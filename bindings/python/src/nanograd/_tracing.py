@@ -13,6 +13,7 @@ from ._abi import lib
 from ._data import made
 from ._errors import StateError, check
 from ._leaves import Parameter
+from ._operators import Operation
 from ._tensor import Operator, Tensor, _Changes
 
 
@@ -74,13 +75,13 @@ def order(root: Tensor) -> list[Tensor]:
     """All tensors that the root depends on, itself first, each before its operands."""
     found: list[Tensor] = []
     seen = {root}
-    path = [(root, iter(root._operands))]
+    path = [(root, iter(root.operands))]
     while path:
         tensor, operands = path[-1]
         for operand in operands:
             if operand not in seen:
                 seen.add(operand)
-                path.append((operand, iter(operand._operands)))
+                path.append((operand, iter(operand.operands)))
                 break
         else:
             path.pop()
@@ -89,13 +90,24 @@ def order(root: Tensor) -> list[Tensor]:
     return found
 
 
+def leaves_of(root: Tensor) -> tuple[Tensor, ...]:
+    """The leaves that the root depends on."""
+    found = [root]
+    seen = {root}
+    for tensor in found:
+        for operand in tensor._operands:
+            if operand not in seen:
+                seen.add(operand)
+                found.append(operand)
+    return tuple([tensor for tensor in found if not tensor._operands])
+
+
 def _below(root: Tensor) -> list[Tensor]:
-    """Every other tensor that gradients flow to from the root, in the same order. Kept, since a graph does not
-    change; apart from `order`, since this is done at every step."""
-    below = root._order
-    if below is not None:
-        return below
-    below = []
+    """Every other tensor that gradients flow to from the root, in the same order; composites stay folded. Kept, since a
+    graph changes only where one is unfolded; apart from `order`, since this is done at every step."""
+    if root._order is not None and root._order[0] == _Changes.unfolded:
+        return root._order[1]
+    below: list[Tensor] = []
     seen = {root}
     path = [(root, iter(root._operands))]
     while path:
@@ -112,7 +124,7 @@ def _below(root: Tensor) -> list[Tensor]:
             below.append(tensor)
     below.pop()  # the root
     below.reverse()
-    root._order = below
+    root._order = (_Changes.unfolded, below)
     return below
 
 
@@ -135,17 +147,32 @@ class _Accumulated:
         return self.value
 
 
-class _Root:
-    """A handle of its own to the tensor whose gradients were computed: a reference to the tensor would be a circle."""
+class _One(_Accumulated):
+    """The gradient that a root begins with."""
 
-    __slots__ = ("changes", "handle")
+    __slots__ = ()
+
+    def __init__(self, root: _Root) -> None:
+        super().__init__(root, None)
+        self.value = 1.0
+
+
+class _Root:
+    """The handle of the tensor whose gradients were computed, which it takes over: a reference to the tensor would be a
+    circle."""
+
+    __slots__ = ("changes", "earlier", "handle")
 
     def __init__(self, root: Tensor) -> None:
-        self.handle = made(lib.reshape(root._handle, *_data.dimensions(root.shape)))
+        self.handle = root._handle
         self.changes = _Changes.count
+        # What has taken it over before, and goes on to own it.
+        self.earlier = root._owner
+        root._owner = self
 
     def __del__(self, release: Any = lib.release) -> None:
-        release(self.handle)
+        if self.earlier is None:
+            release(self.handle)
 
     def gradient(self, tensor: Tensor) -> Any:
         if self.changes != _Changes.count:
@@ -175,7 +202,10 @@ def _is_plain(root: Tensor) -> bool:
     """Whether no gradient was set by hand, so that one pass gives what a visit of each tensor would."""
     if not (isinstance(root, Operator) and root._gradable):
         return False
-    if not (root._grad is None or (type(root._grad) is float and root._grad == 1.0)):
+    grad = root._grad
+    if not (grad is None or type(grad) is _One or (type(grad) is float and grad == 1.0)):
+        return False
+    if root._operation.unfolded:
         return False
     for tensor in _below(root):
         grad = tensor._grad
@@ -183,18 +213,22 @@ def _is_plain(root: Tensor) -> bool:
             grad is None or type(grad) is _Accumulated or (type(grad) is float and grad == 0.0)
         ):
             return False
+        # Gradients inside a composite that was unfolded are passed on one by one, like those set by hand.
+        if tensor._operands and tensor._operation.unfolded:
+            return False
     return True
 
 
 def _back(root: Tensor, parameters: list[Any]) -> None:
-    total = root._handle if root.size == 1 else made(lib.sum(root._handle, 0, None, 0))
+    is_one = root._shape == () or root.size == 1
+    total = root._handle if is_one else made(lib.sum(root._handle, 0, None, 0))
     try:
         check(lib.backward(total))
     finally:
         if total != root._handle:
             lib.release(total)
-    root._grad = 1.0
     source = _Root(root)
+    root._grad = _One(source)
     for tensor in _below(root):
         if isinstance(tensor, Parameter):
             parameters.append(tensor)
@@ -210,7 +244,80 @@ def gradient(tensor: Tensor) -> Any:
         raise AttributeError(
             f"{tensor} has no gradient yet: trace a loss over it with Zero and Back"
         )
-    return grad.of(tensor) if type(grad) is _Accumulated else grad
+    return grad.of(tensor) if isinstance(grad, _Accumulated) else grad
+
+
+# ---- Composites from inside
+
+
+def unfold(tensor: Tensor) -> None:
+    """Puts the single operators that a composite is made of between it and its operands, with the gradients that they
+    have by now. What the library knows of the tensor stays as it is."""
+    operation, operands = tensor._operation, tensor._operands
+    assert operation.body is not None
+    body = operation.body(*operands)
+    unfolded = Operation(operation.name, "", lib.as_scalar, named=True)
+    unfolded.pieces, unfolded.unfolded = operation.pieces, True
+    tensor._operation, tensor._operands, tensor._arguments = unfolded, (body,), operands
+    _Changes.unfolded += 1
+    if tensor._gradable and tensor._grad is not None:
+        inside = [x for x in _until(body, set(operands)) if x._gradable]
+        grad = tensor._grad
+        if not isinstance(grad, _Accumulated):
+            # Only zeros can have been set, but for what the root begins with.
+            for x in inside:
+                x._grad = 0.0
+        elif grad.root.changes != _Changes.count:
+            for x in inside:
+                x._grad = _Accumulated(grad.root, None)  # which says that it is too late
+        else:
+            _fill(body, gradient(tensor), inside)
+
+
+def _until(body: Tensor, operands: set[Tensor]) -> list[Tensor]:
+    """The operators of a body, which ends at the operands."""
+    found = [body]
+    seen = operands | {body}
+    for tensor in found:
+        for operand in tensor._operands:
+            if operand not in seen and isinstance(operand, Operator):
+                seen.add(operand)
+                found.append(operand)
+    return found
+
+
+def _fill(body: Tensor, value: Any, inside: list[Tensor]) -> None:
+    seed = made(lib.full(body._code, *_data.dimensions(body.shape), float(value)))
+    room = (ctypes.c_void_p * len(inside))()
+    try:
+        check(lib.gradients(body._handle, seed, _data.handles(inside), len(inside), room))
+        for handle, x in zip(room, inside):
+            x._grad = _data.read(handle, x._code, x.shape)
+    finally:
+        for handle in (seed, *room):
+            if handle is not None:
+                lib.release(handle)
+
+
+def rebuilt(root: Tensor) -> dict[Tensor, int]:
+    """Handles, which the caller releases, of what stands above unfolded composites and of these themselves: made again
+    so that the library, too, knows their insides to be below."""
+    found: dict[Tensor, int] = {}
+    if not _Changes.unfolded:
+        return found
+    try:
+        for tensor in [*reversed(_below(root)), root]:
+            operation = tensor._operation
+            if not tensor._operands or operation.of_leaves:
+                continue
+            if operation.unfolded or any(x in found for x in tensor._operands):
+                inputs = [found.get(x) or x._handle for x in tensor._operands]
+                found[tensor] = operation(inputs, None if operation.named else tensor._arguments)
+    except BaseException:
+        for handle in found.values():
+            lib.release(handle)
+        raise
+    return found
 
 
 # ---- One operator at a time, for gradients that somebody changes on the way
@@ -230,7 +337,8 @@ def _pass_on(tensor: Tensor) -> None:
     """Adds an operator's contribution to the gradients of its operands."""
     seed = np.broadcast_to(np.asarray(gradient(tensor), tensor.dtype), tensor.shape)
     seed = np.ascontiguousarray(seed).reshape(tensor.shape)
-    operation, operands = tensor._operation, tensor._operands
+    operands = tensor.operands
+    operation = tensor._operation
     mine: list[int] = []  # handles to release
     try:
         rank, dims = _data.dimensions(tensor.shape)
