@@ -247,14 +247,13 @@ KEYS = st.sampled_from([
 ])  # fmt: skip
 
 
+@pytest.mark.parametrize("dtype", LIMITS)
 @quick
 @given(key=KEYS, rank=st.integers(2, 4), seed=seeds)
-def test_indexing(errors, key, rank, seed):
+def test_indexing(errors, dtype, key, rank, seed):
     rng = np.random.default_rng(seed)
     x = drawn(rng, (2,) * rank)
-    compared(
-        errors, f"[{key}]", lambda a: a[key] * 1.0, lambda a: a[key] * 1.0, [x], rng, "float64"
-    )
+    compared(errors, f"[{key}]", lambda a: a[key] * 1.0, lambda a: a[key] * 1.0, [x], rng, dtype)
     whole = Variable(x, tag="x")
     part = whole[key]
     assert isinstance(part, Variable) and str(part) == f"x[{key}]"
@@ -341,7 +340,8 @@ def test_losses(errors, name, dtype, shape, seed):
     compared(errors, name, *LOSSES[name], arrays, rng, dtype)
 
 
-def test_class_indices(errors):
+@pytest.mark.parametrize("dtype", LIMITS)
+def test_class_indices(errors, dtype):
     rng = np.random.default_rng(0)
     k = rng.integers(0, 3, (4, 2))
     one_hot = np.eye(3)[k]
@@ -356,7 +356,7 @@ def test_class_indices(errors):
     for ours, logarithm in pairs:
         compared(
             errors, "class indices", ours, lambda a, f=logarithm: -anp.sum(one_hot * f(a)) / 8, [y], rng,
-            "float64",
+            dtype,
         )  # fmt: skip
 
 

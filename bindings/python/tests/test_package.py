@@ -384,7 +384,9 @@ def test_pictures():
     x, w = Variable([[1.0]], tag='x"'), Parameter([[2.0]], tag="w")
     loss = ng.ridge(x @ w)
     assert loss.dot().count("->") == len(loss.dot().splitlines()) - 3 - loss.dot().count("label")
-    assert loss.mermaid().startswith("flowchart TD\n") and "#quot;" in loss.mermaid()
+    assert loss.mermaid().startswith("flowchart TD\n") and "x#34;" in loss.mermaid()
+    odd = Variable(1.0, tag="<b>*a*_`#1;\n- %").mermaid()
+    assert "#60;b#62;#42;a#42;#95;#96;#35;1#59;<br/>#45; #37;" in odd
     svg, markdown = loss._repr_svg_(), loss._repr_markdown_()
     assert (svg is None) != (markdown is None)
     if svg:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 
@@ -126,19 +127,22 @@ def dot(root: Tensor) -> str:
     return "\n".join([*lines, "}"]) + "\n"
 
 
+#: What HTML, Markdown or Mermaid itself may take for something else in a label.
+_ODD = re.compile(r"[^\n \w()\[\],.:=^/@|·…∂Σ+-]|[.+-](?= )|_|[\x00-\x09\x0b-\x1f\x7f]")
+
+
 def mermaid(root: Tensor) -> str:
     """The same as a flowchart; operators have round corners."""
     tensors, edges = _numbered(root)
     lines = ["flowchart TD"]
     for i, tensor in enumerate(tensors):
-        label = _label(tensor, "<br>")
-        for character, name in (("#", "#35;"), ('"', "#quot;"), ("`", "#96;")):
-            label = label.replace(character, name)
+        label = _ODD.sub(lambda found: f"#{ord(found[0])};", _label(tensor, "\n"))
+        label = label.replace("\n", "<br/>")
         before, after = ("([", "])") if tensor._operands else ("[", "]")
-        lines.append(f'  n{i}{before}"{label}"{after}')
-        if isinstance(tensor, Parameter):
-            lines.append(f"  style n{i} fill:lightblue")
+        parameter = ":::parameter" if isinstance(tensor, Parameter) else ""
+        lines.append(f'  n{i}{before}"{label}"{after}{parameter}')
     lines += [f"  n{a} --> n{b}" for a, b in edges]
+    lines.append("  classDef parameter fill:#add8e6,color:#000000")
     return "\n".join(lines) + "\n"
 
 
