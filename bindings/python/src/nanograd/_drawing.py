@@ -14,8 +14,8 @@ from ._tracing import order
 
 #: The longest expression, in characters; shared parts are written out wherever they stand.
 _LONGEST = 1_000_000
-#: The most tensors that a notebook draws without being asked.
-_MOST = 200
+#: The most tensors in a notebook's picture, those nearest to the one that is shown.
+_MOST = 150
 
 
 def notation(tensor: Tensor, limit: int = _LONGEST) -> str:
@@ -171,13 +171,14 @@ def picture(
 
 
 def svg(root: Tensor) -> str | None:
-    """The graph drawn by Graphviz; None where that is not installed, or the graph is large."""
+    """The graph drawn by Graphviz, composites closed; None where that is not installed."""
     program = shutil.which("dot")
-    if program is None or len(order(root)) > _MOST:
+    if program is None:
         return None
+    source = picture(root, shapes=True, limit=_MOST)
     try:
         drawn = subprocess.run(
-            [program, "-Tsvg"], input=dot(root), capture_output=True, text=True, timeout=20
+            [program, "-Tsvg"], input=source, capture_output=True, text=True, timeout=20
         )
     except (OSError, subprocess.SubprocessError):
         return None
@@ -186,6 +187,6 @@ def svg(root: Tensor) -> str | None:
 
 def markdown(root: Tensor) -> str | None:
     """The graph for notebooks that draw Mermaid, where there is no Graphviz."""
-    if shutil.which("dot") is not None or len(order(root)) > _MOST:
+    if shutil.which("dot") is not None:
         return None
-    return f"```mermaid\n{mermaid(root)}```\n"
+    return f"```mermaid\n{picture(root, language='mermaid', shapes=True, limit=_MOST)}```\n"
