@@ -115,6 +115,14 @@ def test_gradients_with_respect_to_what_is_inside():
     np.testing.assert_allclose(curvature.val, 2 / 60 * X.T @ X @ np.tile(X[:1].T, 2), rtol=1e-12)
 
 
+def test_gradients_inside_of_what_has_no_parameter():
+    x = Variable(X)
+    loss = 2.0 * squared_error(x, np.zeros_like(X))
+    mean = loss.operands[1].operands[0]
+    np.testing.assert_allclose([g.val for g in ng.gradients(loss, [mean])], [2.0])
+    np.testing.assert_allclose(ng.gradients(loss, [x])[0].val, 4 * X / X.size, rtol=1e-13)
+
+
 def test_looking_too_late():
     x, w = leaves()
     loss = squared_error(x @ w, T)

@@ -17,7 +17,7 @@ from ._errors import check
 from ._leaves import Variable, tensor_of
 from ._operators import Operation
 from ._tensor import Operator, Tensor
-from ._tracing import leaves_of, rebuilt
+from ._tracing import order, rebuilt
 
 
 def gradients(
@@ -38,9 +38,9 @@ def gradients(
     finally:
         for handle in again.values():
             lib.release(handle)
-    leaves = leaves_of(y)
+    leaves = tuple([x for x in order(y, folded=True) if not x._operands])
     if given is not None:
-        leaves += leaves_of(given)
+        leaves += tuple([x for x in order(given, folded=True) if not x._operands])
     gradable = any(x._gradable for x in leaves)
     return [
         Operator(made(handle), x._code, _gradient(y, x), leaves, gradable)

@@ -26,7 +26,7 @@ class _Part(Variable):
         self._handle = handle
         self._code, self._tag, self._gradable = whole._code, f"{whole}[{key}]", False
         self._operands, self._operation, self._arguments = (), _INDEX, (key,)
-        self._shape = self._grad = self._order = self._owner = None
+        self._shape = self._grad = self._below = self._owner = None
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         return Variable, (np.array(self.val), self._tag, self.dtype.name)

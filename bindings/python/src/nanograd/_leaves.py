@@ -28,7 +28,7 @@ class _Leaf(Tensor):
         array, code = array_of(val, dtype)
         self._tag, self._code, self._shape = tag, code, array.shape
         self._operands, self._operation, self._arguments = (), None, None  # type: ignore[assignment]
-        self._grad = self._order = self._owner = None
+        self._grad = self._below = self._owner = None
         rank, dims = _data.dimensions(array.shape)
         self._handle = made(function(code, rank, dims, _data.address(array), encoded(tag)))
 
@@ -118,7 +118,7 @@ class _Number(Variable):
 
     __slots__ = ("_made", "_number")
     _operands = ()
-    _operation = _arguments = _grad = _order = _owner = None  # type: ignore[assignment]
+    _operation = _arguments = _grad = _below = _owner = None  # type: ignore[assignment]
     _shape = ()
     _gradable = False
 
@@ -178,7 +178,7 @@ def variable_of(handle: int, code: int, tag: str) -> Variable:
     variable._handle, variable._code, variable._tag = handle, code, tag
     variable._gradable, variable._operands = False, ()
     variable._operation = variable._arguments = None  # type: ignore[assignment]
-    variable._shape = variable._grad = variable._order = variable._owner = None
+    variable._shape = variable._grad = variable._below = variable._owner = None
     return variable
 
 

@@ -22,7 +22,7 @@ class _Sample(Variable):
         self._handle = made(handle)
         self._code, self._tag, self._gradable = code, f"sample {next(_samples)}", False
         self._operands, self._operation, self._arguments = (), None, None  # type: ignore[assignment]
-        self._shape = self._grad = self._order = self._owner = None
+        self._shape = self._grad = self._below = self._owner = None
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         return Variable, _Leaf.__reduce_ex__(self, protocol)[1]

@@ -33,13 +33,13 @@ class Tensor:
     __slots__ = (
         "__weakref__",
         "_arguments",
+        "_below",
         "_code",
         "_grad",
         "_gradable",
         "_handle",
         "_operands",
         "_operation",
-        "_order",
         "_owner",
         "_shape",
     )
@@ -53,8 +53,8 @@ class Tensor:
     _shape: tuple[int, ...] | None
     _gradable: bool
     _grad: Any
-    #: What `_tracing._below` found.
-    _order: tuple[int, list[Tensor]] | None
+    #: What a trace from here visits.
+    _below: tracing.Below | None
     #: What releases the handle, if that is not the tensor itself.
     _owner: Any
 
@@ -327,7 +327,7 @@ class Operator(Tensor):
         self._arguments = arguments
         self._shape = shape
         self._grad = None
-        self._order = None
+        self._below = None
         self._owner = None
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -71,17 +71,22 @@ class Walk:
         self.edges.extend([(text, str(operand)) for operand in tensor.operands])
 
 
-def order(root: Tensor) -> list[Tensor]:
-    """All tensors that the root depends on, itself first, each before its operands."""
+def order(root: Tensor, folded: bool = False) -> list[Tensor]:
+    """All tensors that the root depends on, itself first, each before its operands. Composites are unfolded, unless
+    they may stay as they are."""
+
+    def operands_of(tensor: Tensor) -> Iterator[Tensor]:
+        return iter(tensor._operands if folded else tensor.operands)
+
     found: list[Tensor] = []
     seen = {root}
-    path = [(root, iter(root.operands))]
+    path = [(root, operands_of(root))]
     while path:
         tensor, operands = path[-1]
         for operand in operands:
             if operand not in seen:
                 seen.add(operand)
-                path.append((operand, iter(operand.operands)))
+                path.append((operand, operands_of(operand)))
                 break
         else:
             path.pop()
@@ -90,41 +95,40 @@ def order(root: Tensor) -> list[Tensor]:
     return found
 
 
-def leaves_of(root: Tensor) -> tuple[Tensor, ...]:
-    """The leaves that the root depends on."""
-    found = [root]
-    seen = {root}
-    for tensor in found:
-        for operand in tensor._operands:
-            if operand not in seen:
-                seen.add(operand)
-                found.append(operand)
-    return tuple([tensor for tensor in found if not tensor._operands])
+class Below:
+    """Every other tensor that gradients flow to from a root, each before its operands; composites stay folded."""
+
+    __slots__ = ("operators", "parameters", "unfolded")
+
+    def __init__(self, root: Tensor) -> None:
+        self.unfolded = _Changes.unfolded
+        self.operators: list[Tensor] = []
+        self.parameters: list[Parameter] = []
+        seen = {root}
+        path = [(root, iter(root._operands))]
+        while path:
+            tensor, operands = path[-1]
+            for operand in operands:
+                if operand._gradable and operand not in seen:
+                    seen.add(operand)
+                    if operand._operands:
+                        path.append((operand, iter(operand._operands)))
+                        break
+                    if isinstance(operand, Parameter):
+                        self.parameters.append(operand)
+            else:
+                path.pop()
+                self.operators.append(tensor)
+        self.operators.pop()  # the root
+        self.operators.reverse()
+        self.parameters.reverse()
 
 
-def _below(root: Tensor) -> list[Tensor]:
-    """Every other tensor that gradients flow to from the root, in the same order; composites stay folded. Kept, since a
-    graph changes only where one is unfolded; apart from `order`, since this is done at every step."""
-    if root._order is not None and root._order[0] == _Changes.unfolded:
-        return root._order[1]
-    below: list[Tensor] = []
-    seen = {root}
-    path = [(root, iter(root._operands))]
-    while path:
-        tensor, operands = path[-1]
-        for operand in operands:
-            if operand._gradable and operand not in seen:
-                seen.add(operand)
-                if operand._operands:
-                    path.append((operand, iter(operand._operands)))
-                    break
-                below.append(operand)
-        else:
-            path.pop()
-            below.append(tensor)
-    below.pop()  # the root
-    below.reverse()
-    root._order = (_Changes.unfolded, below)
+def _below(root: Tensor) -> Below:
+    """What is below a root: kept for the next trace, since a graph changes only where a composite is unfolded."""
+    below = root._below
+    if below is None or below.unfolded != _Changes.unfolded:
+        below = root._below = Below(root)
     return below
 
 
@@ -190,10 +194,10 @@ class _Root:
 
 def _zero(root: Tensor) -> None:
     below = _below(root)
-    parameters = [tensor for tensor in below if isinstance(tensor, Parameter)]
+    parameters = below.parameters
     if parameters:
         check(lib.zero_grad(_data.handles(parameters), len(parameters)))
-    for tensor in below:
+    for tensor in below.operators:
         tensor._grad = 0.0
     _set_gradient(root, 1.0)
 
@@ -207,14 +211,14 @@ def _is_plain(root: Tensor) -> bool:
         return False
     if root._operation.unfolded:
         return False
-    for tensor in _below(root):
+    for tensor in _below(root).operators:
         grad = tensor._grad
         if not (
             grad is None or type(grad) is _Accumulated or (type(grad) is float and grad == 0.0)
         ):
             return False
         # Gradients inside a composite that was unfolded are passed on one by one, like those set by hand.
-        if tensor._operands and tensor._operation.unfolded:
+        if tensor._operation.unfolded:
             return False
     return True
 
@@ -229,12 +233,11 @@ def _back(root: Tensor, parameters: list[Any]) -> None:
             lib.release(total)
     source = _Root(root)
     root._grad = _One(source)
-    for tensor in _below(root):
-        if isinstance(tensor, Parameter):
-            parameters.append(tensor)
-        else:
-            grad = tensor._grad
-            tensor._grad = _Accumulated(source, grad if type(grad) is _Accumulated else None)
+    below = _below(root)
+    parameters.extend(below.parameters)
+    for tensor in below.operators:
+        grad = tensor._grad
+        tensor._grad = _Accumulated(source, grad if type(grad) is _Accumulated else None)
 
 
 def gradient(tensor: Tensor) -> Any:
@@ -306,7 +309,7 @@ def rebuilt(root: Tensor) -> dict[Tensor, int]:
     if not _Changes.unfolded:
         return found
     try:
-        for tensor in [*reversed(_below(root)), root]:
+        for tensor in reversed(order(root, folded=True)):
             operation = tensor._operation
             if not tensor._operands or operation.of_leaves:
                 continue
