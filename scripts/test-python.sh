@@ -3,8 +3,8 @@
 # Tests the Python package, bindings/python, as its users get it: builds its wheel, installs that in a
 # clean virtual environment (kept in build/python for the next time), checks style and types, and runs
 # pytest there, with no Swift on PATH. NANOGRAD_CASES=100 tries more random cases than usual.
-# Installs python3-venv if it is missing. Without a network there is no NumPy to test with: says so and
-# succeeds, unless NANOGRAD_REQUIRE_PYTHON is set.
+# Installs python3-venv and Graphviz if they are missing. Without a network there is no NumPy to test with:
+# says so and succeeds, unless NANOGRAD_REQUIRE_PYTHON is set.
 
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
@@ -16,21 +16,28 @@ mkdir -p "$work"
 
 python=/usr/bin/python3
 [[ -x $python ]] || python=$(command -v python3 || true)
+as_root=()
+if [[ $(id -u) != 0 ]]; then
+  as_root=(sudo)
+fi
+
+# installed PACKAGE: whether Debian's package could be installed; what it said is in build/python/apt.log.
+installed() {
+  local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq)
+  echo "Installing $1"
+  { "${apt[@]}" update && "${apt[@]}" install -y --no-install-recommends "$1"; } >"$work/apt.log" 2>&1
+}
+
 if [[ -z $python ]] || ! "$python" -c "import ensurepip, venv" 2>/dev/null; then
-  as_root=()
-  if [[ $(id -u) != 0 ]]; then
-    as_root=(sudo)
-  fi
-  apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq)
-  echo "Installing python3-venv"
-  if ! { "${apt[@]}" update && "${apt[@]}" install -y --no-install-recommends python3-venv; } \
-    >"$work/apt.log" 2>&1; then
+  if ! installed python3-venv; then
     tail -n 20 "$work/apt.log" >&2
     warn "python3-venv could not be installed. Please install it, then try again."
     exit 1
   fi
   python=/usr/bin/python3
 fi
+command -v dot >/dev/null || installed graphviz ||
+  echo "Graphviz could not be installed: pictures are tested without it."
 
 [[ -x $venv/bin/python ]] || "$python" -m venv --clear "$venv"
 pip=("$venv/bin/python" -m pip --disable-pip-version-check --quiet)
