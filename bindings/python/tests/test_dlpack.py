@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import gc
 import threading
 
@@ -122,6 +123,25 @@ def test_refusals():
         v.__dlpack__(stream=1)
     with pytest.raises(ValueError, match="copy"):
         np.asarray(v, dtype=np.float32, copy=False)
+
+
+@pytest.mark.parametrize("code", "fdiq")
+def test_buffers(code):
+    source = array.array(code, range(6))
+    v = Variable(source)
+    assert v.dtype == np.dtype(code) and v.shape == (6,)
+    np.testing.assert_array_equal(Variable(memoryview(source)).val, range(6))
+    # Two by three, in the memory of the array.
+    borrowed = ng.from_dlpack(np.frombuffer(source, code).reshape(2, 3))
+    with memoryview(borrowed.numpy(copy=False)) as view:
+        assert view.readonly and view.shape == (2, 3) and view.tolist() == [[0, 1, 2], [3, 4, 5]]
+        assert np.shares_memory(view, np.frombuffer(source, code))
+    # What is computed is read where it is, and outlives its tensor.
+    y = v + v
+    view = memoryview(y.numpy(copy=False))
+    assert np.shares_memory(view, y.numpy(copy=False))
+    del y, v
+    assert bytes(view) == (2 * np.arange(6, dtype=code)).tobytes()
 
 
 def test_memory_goes_with_its_last_user():
