@@ -128,6 +128,8 @@ static void test_long_axes_without_elements(void **state) {
         ng_max(none, AXES(0), 0),
         ng_sum(ng_cast(none, NG_INT64), AXES(0), 0),
         ng_softmax(none, 0),
+        ng_softmax(ng_zeros(dtype, SHAPE(0, longest)), 0),
+        ng_exp(ng_log_softmax(ng_zeros(dtype, SHAPE(0, longest)), 0)),
         ng_matmul(ng_zeros(dtype, SHAPE(longest, 0, 3)), ng_ones(dtype, SHAPE(3, 2))),
         ng_matmul(none, ng_zeros(dtype, SHAPE(0, 0))),
         ng_exp(ng_transpose(none)),
@@ -137,8 +139,65 @@ static void test_long_axes_without_elements(void **state) {
       assert_int_equal(ng_size(made[j]), 0);
     }
     expect_item(ng_sum(none, ALL_AXES, 0), 0, 0);
+    /* What is derived from something without elements, and what it is put beside. */
+    ng_tensor *p = ng_parameter(dtype, SHAPE(0, longest), NULL, "p");
+    ng_tensor *loss = ng_sum(ng_exp(ng_softmax(p, 0)), ALL_AXES, 0), *gradient;
+    for (int j = 0; j < 2; j++) {
+      expect_ok(ng_backward(loss));
+      expect_ok(ng_gradients(loss, NULL, &p, 1, &gradient));
+      expect_ok(ng_eval(&gradient, 1));
+      assert_int_equal(ng_size(gradient), 0);
+      assert_int_equal(ng_size(ng_grad(p)), 0);
+      expect_item(loss, 0, 0);
+    }
+    ng_tensor *v = ng_ones(dtype, SHAPE(1)), *beside = ng_slice(ng_tanh(v), 0, 0, 0, 1);
+    expect_tensor(ng_concatenate((ng_tensor *[]){beside, v}, 2, 0), dtype, SHAPE(1), NUMBERS(1));
     /* Three sums, each of no elements. */
     expect_tensor(ng_sum(none, AXES(0, 2), 0), dtype, SHAPE(3), NUMBERS(0, 0, 0));
+  }
+}
+
+/* Views take no memory, so that only the work tells that there is no end to it. */
+static void test_work_without_end(void **state) {
+  (void)state;
+  const int64_t longest = (int64_t)1 << 57, most = (int64_t)1 << 28;
+  for (size_t k = 0; k < COUNT(float_dtypes); k++) {
+    ng_tensor *one = ng_ones(float_dtypes[k], SCALAR);
+    ng_tensor *view = ng_broadcast_to(one, SHAPE(longest));
+    ng_tensor *row = ng_broadcast_to(one, SHAPE(2, longest));
+    ng_tensor *square = ng_broadcast_to(one, SHAPE(most, most));
+    ng_tensor *index = ng_broadcast_to(ng_zeros(NG_INT64, SCALAR), SHAPE(longest));
+    ng_tensor *p = ng_parameter(float_dtypes[k], SHAPE(1), NULL, "p");
+    ng_tensor *selected = ng_sum(ng_index_select(p, index, 0), ALL_AXES, 0);
+    ng_tensor *chosen;
+    expect_ok(ng_gradients(selected, NULL, &p, 1, &chosen));
+    struct {
+      ng_tensor *tensor;
+      const char *name;
+    } made[] = {{ng_matmul(row, view), "matmul"},
+                {ng_matmul(ng_exp(row), ng_transpose(row)), "matmul"},
+                {ng_matmul(square, ng_reshape(view, SHAPE(most, longest / most))), "matmul"},
+                {ng_sum(view, ALL_AXES, 0), "sum"},
+                {ng_sum(ng_exp(view), ALL_AXES, 0), "sum"},
+                {ng_max(row, AXES(1), 0), "max"},
+                {ng_min(ng_cast(row, NG_INT32), ALL_AXES, 0), "min"},
+                {ng_argmax(row, 1, 0), "argmax"},
+                {selected, "sum"},
+                {chosen, ""}};
+    for (size_t j = 0; j < COUNT(made); j++) {
+      expect_ok(ng_error());
+      ng_tensor *computed = ng_add_scalar(made[j].tensor, 1);
+      assert_int_equal(ng_eval(&computed, 1), NG_ERROR_SHAPE);
+      assert_non_null(strstr(ng_error_message(), made[j].name));
+      assert_non_null(strstr(ng_error_message(), "expected at most 2^56"));
+      assert_non_null(strstr(ng_error_message(), " take "));
+      expect_error(NG_ERROR_SHAPE, "ng_eval");
+    }
+    /* A part of it is no more than it is. */
+    expect_tensor(ng_slice(view, 0, longest - 2, longest, 1), float_dtypes[k], SHAPE(2),
+                  NUMBERS(1, 1));
+    expect_item(ng_sum(ng_slice(row, 1, 5, 8, 1), ALL_AXES, 0), 6, 0);
+    assert_true(works());
   }
 }
 
@@ -190,9 +249,9 @@ static void test_scopes_that_were_never_begun(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      TEST(test_what_may_go_either_way),       TEST(test_memory_that_cannot_be_had),
-      TEST(test_long_axes_without_elements),   TEST(test_functions_that_cannot_fail),
-      TEST(test_scopes_that_were_never_begun),
+      TEST(test_what_may_go_either_way),     TEST(test_memory_that_cannot_be_had),
+      TEST(test_long_axes_without_elements), TEST(test_work_without_end),
+      TEST(test_functions_that_cannot_fail), TEST(test_scopes_that_were_never_begun),
   };
   return cmocka_run_group_tests_name("limits", tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* Memory for data: what is counted, limits, and what a limit of the system does. */
 #include "support.h"
 
+#include <malloc.h>
 #include <pthread.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -199,7 +200,8 @@ static int shorten_addresses(int64_t bytes) {
 }
 
 /* The child's: more than there is, again and again, and a small computation after each. */
-static int run_short_of_addresses(void) {
+static int run_short_of_addresses(int unused) {
+  (void)unused;
   int before = shorten_addresses(256 * mebi);
   if (before != 0)
     return before;
@@ -234,7 +236,8 @@ static int run_short_of_addresses(void) {
 }
 
 /* The child's: tensors until there is no memory for another, which all live on in one graph. */
-static int fill_with_tensors(void) {
+static int fill_with_tensors(int unused) {
+  (void)unused;
   int before = shorten_addresses(64 * mebi);
   if (before != 0)
     return before;
@@ -266,17 +269,19 @@ static int fill_with_tensors(void) {
   return 0;
 }
 
-static void expect_child(int (*work)(void)) {
+static int in_child(int (*work)(int), int number) {
   pid_t child = fork();
   assert_true(child >= 0);
   if (child == 0) {
     ng_set_num_threads(1);
-    _exit(work());
+    _exit(work(number));
   }
   int status = -1;
   assert_int_equal(waitpid(child, &status, 0), child);
-  assert_int_equal(status, 0);
+  return status;
 }
+
+static void expect_child(int (*work)(int)) { assert_int_equal(in_child(work, 0), 0); }
 
 static void test_limit_of_the_system(void **state) {
   (void)state;
@@ -286,6 +291,107 @@ static void test_limit_of_the_system(void **state) {
 static void test_no_memory_for_the_graph(void **state) {
   (void)state;
   expect_child(fill_with_tensors);
+}
+
+/* What walks over a whole graph, once for each kind of walk. */
+enum { EVAL, BACKWARD, GRADIENTS, CHECK, STEP, DESCRIBE, NOTATION, TREE, DOT, PICTURE, walks };
+
+/* The graph that children walk over. */
+static ng_tensor *p, *loss;
+static ng_optimizer *optimizer;
+
+static int64_t walk(int kind) {
+  switch (kind) {
+  case EVAL:
+    return ng_eval(&loss, 1);
+  case BACKWARD:
+    return ng_backward(loss);
+  case GRADIENTS: {
+    ng_tensor *gradient = NULL;
+    return ng_gradients(loss, NULL, &p, 1, &gradient);
+  }
+  case CHECK: {
+    double error;
+    return ng_check_gradients(loss, 1e-5, &error);
+  }
+  case STEP: {
+    ng_status status = ng_backward(loss);
+    return status == NG_OK ? ng_optimizer_step(optimizer) : status;
+  }
+  case DESCRIBE:
+    return ng_plan_describe(&loss, 1, NULL, 0);
+  case NOTATION:
+    return ng_notation(loss, NULL, 0);
+  case TREE:
+    return ng_tree(loss, NULL, 0);
+  case DOT:
+    return ng_dot(loss, NULL, 0);
+  default:
+    return ng_graph_dot(&loss, 1, NG_DRAW_SHAPES, 2, INT32_MAX, NULL, 0);
+  }
+}
+
+/* A graph of some thousand tensors or more, of many kinds of operator. */
+static ng_tensor *large_graph(int tensors) {
+  ng_tensor *x = ng_ones(NG_FLOAT64, SHAPE(2, 2)), *y = p, *early = p;
+  for (int k = 0; k < tensors; k += 16) {
+    ng_tensor *h = ng_tanh(ng_add(ng_matmul(x, y), ng_transpose(early)));
+    ng_tensor *s = ng_softmax(ng_multiply(h, ng_sigmoid(y)), 1);
+    y = ng_add(ng_multiply_scalar(s, 0.5), ng_mean(ng_slice(h, 0, 0, 1, 1), ALL_AXES, 0));
+    if (k % 160 == 0)
+      early = y;
+  }
+  return ng_ridge(y);
+}
+
+/* The child's: one walk with so many mebibytes of addresses. Exits with 0 if it is refused, 1 if
+ * there was enough memory. */
+static int walk_short_of_addresses(int number) {
+  malloc_trim(0); /* what malloc keeps would be room, too */
+  if (shorten_addresses((int64_t)(number / walks) * mebi) != 0)
+    return 2;
+  int64_t status = walk(number % walks);
+  int refused = status == NG_ERROR_MEMORY && ng_error() == NG_ERROR_MEMORY;
+  if (refused == (status >= 0))
+    return 3;
+  ng_clear_error();
+  /* Without the graph there is room for small things. */
+  if (ng_scope_end() != NG_OK || ng_scope_begin() != NG_OK)
+    return 4;
+  ng_release_caches();
+  return works() && ng_error() == NG_OK ? !refused : 5;
+}
+
+static void test_no_memory_for_work_on_the_graph(void **state) {
+  (void)state;
+  /* From less than is held in reserve to what is enough for all. */
+  static const int sizes[] = {2000, 12000, 40000};
+  static const int rooms[] = {0, 2, 5, 10, 20, 40, 80, 160, 320};
+  int refused[walks] = {0}, done[walks] = {0};
+  optimizer = ng_adam(0.01);
+  p = make_parameter(NG_FLOAT64, SHAPE(2, 2), NUMBERS(0.1, 0.2, 0.3, 0.4));
+  expect_ok(ng_optimizer_add(optimizer, &p, 1));
+  for (size_t s = 0; s < COUNT(sizes); s++) {
+    ng_scope_begin();
+    loss = large_graph(sizes[s]);
+    assert_non_null(loss);
+    for (size_t r = 0; r < COUNT(rooms); r++)
+      for (int kind = 0; kind < walks; kind++) {
+        if (kind == CHECK && s > 0)
+          continue; /* takes its time */
+        int status = in_child(walk_short_of_addresses, rooms[r] * walks + kind);
+        if (!WIFEXITED(status) || WEXITSTATUS(status) > 1)
+          fail_msg("walk %d over %d tensors, %d MiB: status %#x", kind, sizes[s], rooms[r],
+                   (unsigned)status);
+        (WEXITSTATUS(status) == 0 ? refused : done)[kind]++;
+      }
+    ng_scope_end();
+  }
+  for (int kind = 0; kind < walks; kind++) {
+    assert_true(refused[kind] > 0);
+    assert_true(done[kind] > 0);
+  }
+  expect_ok(ng_optimizer_release(optimizer));
 }
 
 int main(void) {
@@ -299,6 +405,7 @@ int main(void) {
       MEMORY(test_limit_for_all_threads),
       MEMORY(test_limit_of_the_system),
       MEMORY(test_no_memory_for_the_graph),
+      MEMORY(test_no_memory_for_work_on_the_graph),
   };
   return cmocka_run_group_tests_name("memory", tests, NULL, NULL);
 }

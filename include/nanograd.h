@@ -283,7 +283,8 @@ NG_API int32_t ng_is_same(ng_tensor *a, ng_tensor *b);
 
 /** Computes `count` tensors in one pass and keeps their values until a leaf they depend on changes.
  * Cheaper than one after the other where they share work. Errors: `NG_ERROR_INDEX`,
- * `NG_ERROR_MEMORY`; everything is then as before. */
+ * `NG_ERROR_MEMORY`, and `NG_ERROR_SHAPE` if a product or reduction would take more than 2^56 additions,
+ * as one of broadcast views may; everything is then as before. */
 NG_API ng_status ng_eval(ng_tensor *const *tensors, int32_t count);
 
 /** Computes the tensor if needed and copies its elements to `data`, which has exactly `bytes` bytes

@@ -14,7 +14,7 @@ public func ng_tag(_ handle: Handle?, _ buffer: UnsafeMutablePointer<CChar>?, _ 
 public func ng_notation(
   _ handle: Handle?, _ buffer: UnsafeMutablePointer<CChar>?, _ capacity: Int64
 ) -> Int64 {
-  number { try write(tensor(handle).notation, buffer, capacity) }
+  number { try write(tensor(handle).checkedNotation(), buffer, capacity) }
 }
 
 @_cdecl("ng_tree") @implementation

@@ -64,7 +64,7 @@ final class EngineDerivationTests: EngineTestCase {
       let stretched = try RandomGraph(seed: seed)
       guard let (root, targets) = self.loss(stretched) else { return XCTFail("another graph") }
       try stretched.write(seed: seed)
-      let request = Request([root], isWhole: true)
+      let request = try Request([root], isWhole: true)
       let leaves = request.leafNumbers.map(request.node)
       let stretches = Stretches(request, results: [request.count - 1], length: 1 + Int(seed % 9))
       let ones = try full(1, like: root)
@@ -85,7 +85,7 @@ final class EngineDerivationTests: EngineTestCase {
       let graph = try RandomGraph(seed: seed)
       try graph.write(seed: seed)
       let want = try plain(graph.roots)
-      let request = Request(graph.roots.filter { $0.leaf == nil })
+      let request = try Request(graph.roots.filter { $0.leaf == nil })
       let stretches = Stretches(request, results: request.results, length: 1 + Int(seed % 13))
       guard let values = try stretches.computed() else { return XCTFail("no plan") }
       let got = zip(request.results, values).map { Evaluated(root: request.node($0), value: $1) }

@@ -30,14 +30,14 @@ struct NoPlan: Error {}
 /// The values of tensors by a plan, and the plan. A plan that could not be made is an error here, where
 /// the library would fall back to the plain evaluator.
 func planned(_ tensors: [Tensor]) throws -> (values: [Evaluated], plan: Plan) {
-  let request = Request(tensors.filter { $0.leaf == nil })
+  let request = try Request(tensors.filter { $0.leaf == nil })
   guard let plan = try request.plan else { throw NoPlan() }
   return (evaluated(request, try plan.run(plan.inputs.map(request.value))), plan)
 }
 
 /// The values of tensors by the plain evaluator.
 func plain(_ tensors: [Tensor]) throws -> [Evaluated] {
-  let request = Request(tensors.filter { $0.leaf == nil })
+  let request = try Request(tensors.filter { $0.leaf == nil })
   return evaluated(request, try request.computed())
 }
 

@@ -426,6 +426,27 @@ static void fit_recurrent(struct program *program, struct operands *o, int numbe
   }
 }
 
+/* A call, and what its tensors are. Asking leaves the error as it was. */
+static void trace(const char *function, const struct operands *operands) {
+  fprintf(stderr, "%s\n", function);
+  ng_status before = ng_error();
+  for (int i = 0; i < operands->tensor_count + (operands->list ? operands->list_count : 0); i++) {
+    int j = i - operands->tensor_count;
+    ng_tensor *tensor = j < 0 ? operands->tensors[i] : operands->list[j];
+    int64_t shape[NG_MAX_RANK];
+    if (ng_shape(tensor, NG_MAX_RANK, shape) != NG_OK)
+      continue;
+    char text[400];
+    ng_notation(tensor, text, sizeof text);
+    fprintf(stderr, "    %s: %s [", text, ng_dtype_name(ng_dtype_of(tensor)));
+    for (int32_t axis = 0; axis < ng_rank(tensor); axis++)
+      fprintf(stderr, "%s%lld", axis ? ", " : "", (long long)shape[axis]);
+    fprintf(stderr, "]\n");
+  }
+  if (before == NG_OK)
+    ng_clear_error();
+}
+
 static void run_call(struct program *program, int number) {
   struct operands operands;
   decode(program, signatures[number], &operands);
@@ -445,7 +466,7 @@ static void run_call(struct program *program, int number) {
   call.was_clear = ng_error() == NG_OK;
   if (affordable) {
     if (is_traced)
-      fprintf(stderr, "%s\n", names[number]);
+      trace(names[number], &operands);
     calls[number]++;
     make_call(&call, number);
     successes[number] += (unsigned)call.succeeded;

@@ -5,7 +5,10 @@ extension Tensor {
   /// are filled boxes, other leaves boxes, operators ellipses; below the expression (cut with "…"
   /// after 60 bytes) stands the shape.
   public var dot: String {
-    let graph = Drawn(self)
+    get throws { try dot(Drawn(self)) }
+  }
+
+  private func dot(_ graph: Drawn) -> String {
     var text = "digraph nanograd {\n  node [fontname=\"monospace\"];\n"
     for (i, tensor) in graph.tensors.enumerated() {
       let label = escaped(tensor.notation(limit: 60)) + "\\n\(tensor.shape)"

@@ -7,9 +7,13 @@ struct Drawn {
   private(set) var operands: [[Int]]
   private(set) var consumers: [[Int]]
 
-  init(_ root: Tensor) {
+  private let claim: Reserve.Claim
+
+  init(_ root: Tensor) throws {
+    let all = try order([root])
+    claim = try Reserve.Claim(toDraw: all.count)
     var walk = Walk()
-    for tensor in order([root]).reversed() { walk.visit(tensor) }
+    for tensor in all.reversed() { walk.visit(tensor) }
     tensors = walk.nodes
     operands = Array(repeating: [], count: tensors.count)
     consumers = operands

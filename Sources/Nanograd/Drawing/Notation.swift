@@ -6,6 +6,12 @@ extension Tensor: CustomStringConvertible {
 
   public var description: String { notation }
 
+  /// The same, or an error if there may be too little memory for it.
+  package func checkedNotation() throws -> String {
+    let claim = try Reserve.Claim(toDraw: order([self]).count)
+    return withExtendedLifetime(claim) { notation }
+  }
+
   /// The expression, cut with "…" after at most `limit` bytes. Shared parts are written out
   /// wherever they stand, so that only the limit keeps it from growing exponentially with the
   /// graph.

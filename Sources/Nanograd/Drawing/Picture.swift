@@ -48,12 +48,15 @@ struct Picture {
   /// Where a tensor stands, once a consumer of it has been seen.
   private var places = TensorMap<Int>()
   private var numbers = TensorMap<Int>()
+  private let claim: Reserve.Claim
 
   /// `depth` is how many levels of composites are opened.
-  init(_ roots: [Tensor], depth: Int, limit: Int) {
+  init(_ roots: [Tensor], depth: Int, limit: Int) throws {
+    let all = try order(roots)
+    claim = try Reserve.Claim(toDraw: all.count)
     for root in roots { places[root] = 0 }
     var units: [ObjectIdentifier: Int] = [:]
-    for tensor in order(roots).reversed() {
+    for tensor in all.reversed() {
       guard let place = places[tensor] else { continue }
       guard let label = tensor.composite else {
         add(Node(tensor: tensor, isClosed: false, frame: place), for: tensor)

@@ -7,7 +7,7 @@
 public func dot(
   _ roots: [Tensor], _ options: PictureOptions = [], depth: Int = 0, limit: Int = 1000
 ) throws -> String {
-  let picture = Picture(roots, depth: depth, limit: limit)
+  let picture = try Picture(roots, depth: depth, limit: limit)
   let texts = try picture.texts(options, of: roots)
   var text = "digraph nanograd {\n  node [fontname=\"monospace\"];\n"
   text += "  graph [fontname=\"monospace\", style=rounded, color=gray50];\n"

@@ -5,7 +5,7 @@
 public func mermaid(
   _ roots: [Tensor], _ options: PictureOptions = [], depth: Int = 0, limit: Int = 1000
 ) throws -> String {
-  let picture = Picture(roots, depth: depth, limit: limit)
+  let picture = try Picture(roots, depth: depth, limit: limit)
   let texts = try picture.texts(options, of: roots)
   var text = "flowchart TB\n"
   for line in picture.outline {

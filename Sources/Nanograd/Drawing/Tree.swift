@@ -5,10 +5,12 @@ extension Tensor {
   /// left out and marked `...`, and its other consumers stand behind `<-`. An only operand stands
   /// straight below a `!`. Every line ends with a line feed. Expressions are cut with "…" after 200
   /// bytes, the whole after a million.
-  public var tree: String { tree(limit: 1_000_000) }
+  public var tree: String {
+    get throws { try tree(limit: 1_000_000) }
+  }
 
-  func tree(limit: Int) -> String {
-    var tree = Tree(Drawn(self), limit: limit)
+  func tree(limit: Int) throws -> String {
+    var tree = try Tree(Drawn(self), limit: limit)
     tree.draw()
     return tree.text
   }

@@ -45,7 +45,7 @@ final class Recipe: Sendable {
       places[tensor] ?? (tensor.constant != nil ? .number(tensor) : nil)
     }
     let roots = tensors.compactMap { $0 }.filter { $0.leaf == nil }
-    let request = Request(roots, border: isBorder ? places : nil)
+    let request = try Request(roots, border: isBorder ? places : nil)
     guard !request.isPlain, let plan = try request.newPlan() else { return nil }
     sources = plan.inputs.compactMap { source(request.node($0)) }
     var results = TensorMap<Int>()
@@ -92,9 +92,9 @@ struct Derivation {
   /// The leaves, in the order in which they were found.
   let leaves: [Tensor]
 
-  init(from root: Tensor) {
+  init(from root: Tensor) throws {
     self.root = root
-    request = Request([root], isWhole: true)
+    request = try Request([root], isWhole: true)
     leaves = request.leafNumbers.map(request.node)
   }
 

@@ -6,7 +6,7 @@ import Glibc
 /// other; in each, loops over rows; in each loop, its steps with operators, bytes and arithmetic. Nothing
 /// is computed, and a value that still holds is not planned for.
 public func planDescription(of tensors: [Tensor]) throws -> String {
-  let request = Request(tensors.filter { $0.leaf == nil })
+  let request = try Request(tensors.filter { $0.leaf == nil })
   guard !request.results.isEmpty else { return "Nothing to compute.\n" }
   guard let plan = try request.plan else {
     return "\(request.count) tensors, one at a time, by the plain evaluator.\n"
@@ -18,7 +18,7 @@ public func planDescription(of tensors: [Tensor]) throws -> String {
 /// tensors are computed, values that still hold aside.
 public func planProfile(of tensors: [Tensor], runs: Int) throws -> String {
   try require(runs >= 1, .argument, "\(runs) runs, expected at least 1", in: "plan_profile")
-  let request = Request(tensors.filter { $0.leaf == nil })
+  let request = try Request(tensors.filter { $0.leaf == nil })
   guard !request.results.isEmpty, let plan = try request.plan else {
     return try planDescription(of: tensors)
   }

@@ -8,7 +8,10 @@ public func evaluate(_ tensors: [Tensor]) throws {
   let now = Leaf.now
   let roots = tensors.filter { $0.leaf == nil && $0.memo.clock != now }
   guard !roots.isEmpty else { return }
-  let request = Request(roots)
+  for root in roots where root.size == 0 && root.memo.value == nil {
+    root.memo.value = try root.zeroed()
+  }
+  let request = try Request(roots)
   if !request.results.isEmpty {
     let values = try request.run()
     for (i, value) in zip(request.results, values) {
@@ -43,6 +46,7 @@ extension Request {
         continue
       }
       do {
+        try node.requireEnd()
         values[i] = try node.compute(operands(i).compactMap { values[Int($0)] })
       } catch let error as NanogradError {
         throw error.found(by: node.op.definition.name)
@@ -57,6 +61,23 @@ extension Request {
 }
 
 extension Tensor {
+  /// Refuses what would run for months. Views take no memory, so that nothing else stops a product of two
+  /// that are 2^58 long.
+  func requireEnd() throws {
+    let steps: Double
+    switch op {
+    case .matmul: steps = Double(size) * Double(self[0].shape.last ?? 1)
+    case .sum, .max, .min, .argmax, .scatterAdd:
+      steps = Double(operandList.map(\.size).max() ?? 0)
+    // As much work as elements, which are refused where there is no memory for them.
+    default: return
+    }
+    try require(
+      steps <= 0x1p56, .shape,
+      "\(operandList.map { "\($0.shape)" }.joined(separator: " and ")) take \(steps) additions, "
+        + "expected at most 2^56", in: op.definition.name)
+  }
+
   /// The value, computed if needed.
   func evaluated() throws -> Value {
     if let leaf { return try leaf.value ?? zeroed() }

@@ -96,6 +96,8 @@ package enum Memory {
   /// Memory for some bytes, aligned to 64, not initialised.
   package static func take(_ bytes: Int, _ use: Use) throws -> UnsafeMutableRawPointer {
     guard bytes <= most else { throw refusal(bytes) }
+    // What was given up for the graph is not for data.
+    try Reserve.require()
     let room = room(bytes)
     if room >= FreeList.smallest, let piece = reuse(bytes, room, use) { return piece }
     if let fresh = allocate(bytes, room, use) { return fresh }
@@ -191,6 +193,7 @@ package enum Memory {
       return pool.removeAll()
     }
     for piece in pieces { free(piece) }
+    Reserve.shrink()
   }
 
   static var use: MemoryUse {

@@ -35,6 +35,7 @@ extension Request {
   /// A new plan. That none can be made is no failure of the computation, but a lack of memory is: another
   /// evaluator would round differently.
   func newPlan() throws -> Plan? {
+    for i in 0..<count where !isInput[i] { try node(i).requireEnd() }
     do {
       return try Plan(
         nodes: (0..<count).map(node), same: sameNodes(),

@@ -13,7 +13,7 @@ final class Program {
   /// Plans for tensors that are no leaves, and the leaves that are to have their values, if any.
   init(_ roots: [Tensor], for leaves: [Leaf?]) throws {
     self.roots = roots
-    let request = Request(roots)
+    let request = try Request(roots)
     plan = try request.isPlain ? nil : request.newPlan()
     inputs = plan?.inputs.map(request.node) ?? []
     var places = TensorMap<Int>()

@@ -21,6 +21,8 @@ struct Request {
   /// depends on all of it.
   let isWhole: Bool
   private let border: TensorMap<Recipe.Source>?
+  /// Memory for the graph itself, for all that is done with this list.
+  private let claim: Reserve.Claim?
 
   /// The numbers of a node's operands; none for an input.
   func operands(_ i: Int) -> ArraySlice<Int32> {
@@ -32,8 +34,9 @@ struct Request {
 
   /// What the roots depend on, as far as the border, if there is one: tensors that bring their values, as
   /// others then do not.
-  init(_ roots: [Tensor], isWhole: Bool = false, border: TensorMap<Recipe.Source>? = nil) {
+  init(_ roots: [Tensor], isWhole: Bool = false, border: TensorMap<Recipe.Source>? = nil) throws {
     self.roots = roots
+    claim = Reserve.Claim()
     self.isWhole = isWhole
     self.border = border
     let capacity = 64
@@ -42,7 +45,7 @@ struct Request {
     operandNumbers.reserveCapacity(2 * capacity)
     versions.reserveCapacity(capacity)
     isInput.reserveCapacity(capacity)
-    visit()
+    try visit()
     var isResult = [Bool](repeating: false, count: count)
     for i in roots.map({ Int($0.memo.number) }) where !isInput[i] && !isResult[i] {
       isResult[i] = true
@@ -57,12 +60,17 @@ struct Request {
   }
 
   /// Numbers everything that the roots depend on, depth first, operands before consumers.
-  private mutating func visit() {
+  private mutating func visit() throws {
     var path: [(tensor: Unmanaged<Tensor>, next: Int)] = []
     path.reserveCapacity(64)
     for root in roots where number(root) == nil {
+      if isEnd(root) {
+        append(root)
+        continue
+      }
       path.append((.passUnretained(root), 0))
       while let (tensor, next) = path.last {
+        try claim?.grow(toCompute: list.count + path.count)
         tensor._withUnsafeGuaranteedRef { tensor in
           guard next < tensor.operands.count else {
             append(tensor)
@@ -73,7 +81,7 @@ struct Request {
           let unmanaged = tensor.operands.unmanaged(next)
           unmanaged._withUnsafeGuaranteedRef { operand in
             guard number(operand) == nil else { return }
-            if operand.operands.count == 0 || border?[operand] != nil {
+            if operand.operands.count == 0 || isEnd(operand) {
               append(operand)
             } else {
               path.append((unmanaged, 0))
@@ -93,10 +101,16 @@ struct Request {
       ? number : nil
   }
 
+  /// Whether nothing behind a tensor matters. What has no elements may be computed from what has many: a
+  /// softmax over none of 2^31 columns, from the largest of each.
+  private func isEnd(_ tensor: Tensor) -> Bool {
+    !isWhole && tensor.size == 0 || border?[tensor] != nil
+  }
+
   private mutating func append(_ tensor: Tensor) {
     var version = tensor.leaf?.version ?? 0
-    let isBorder = border?[tensor] != nil
-    for i in 0..<(isBorder ? 0 : tensor.operands.count) {
+    let isEnd = isEnd(tensor)
+    for i in 0..<(isEnd ? 0 : tensor.operands.count) {
       let operand =
         tensor.operands.unmanaged(i)._withUnsafeGuaranteedRef { number($0) } ?? 0
       version = Swift.max(version, versions[Int(operand)])
@@ -112,7 +126,7 @@ struct Request {
     versions.append(version)
     // A node's version is the youngest change below it; a value of that version still holds.
     isInput.append(
-      tensor.leaf != nil || tensor.isAnyNumber || isBorder
+      tensor.leaf != nil || tensor.isAnyNumber || isEnd
         || (border == nil && tensor.memo.value != nil && tensor.memo.version == version))
   }
 
@@ -122,6 +136,7 @@ struct Request {
     roots = all.roots
     isWhole = true
     border = nil
+    claim = nil  // the other's
     var inside = [Int32](repeating: 0, count: stretch.count)
     var outside: [Int: Int32] = [:]
     origin = []
@@ -190,7 +205,7 @@ struct Request {
   func value(_ i: Int) throws -> Value {
     let node = node(i)
     if let leaf = node.leaf { return try leaf.value ?? node.zeroed() }
-    return try node.memo.value ?? node.compute([])
+    return try node.memo.value ?? (node.size == 0 ? node.zeroed() : node.compute([]))
   }
 }
 

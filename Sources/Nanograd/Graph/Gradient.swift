@@ -65,7 +65,9 @@ public func gradients(
   try y.dtype.requireGradient(in: "gradients")
   var paths = TensorMap<Bool>()
   for target in targets where target.dtype.isFloat { paths[target] = true }
-  let nodes = order([y])
+  let claim = Reserve.Claim()
+  defer { withExtendedLifetime(claim) {} }
+  let nodes = try order([y], claim)
   for node in nodes where node.carriesGradient {
     for i in 0..<node.operands.count where paths[node[i]] != nil { paths[node] = true }
   }

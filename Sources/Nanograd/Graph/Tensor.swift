@@ -31,6 +31,7 @@ public final class Tensor: @unchecked Sendable {
   ) throws {
     let definition = op.definition
     do {
+      try Reserve.require()
       try definition.signature.check(operands)
       shape = try requested ?? definition.shape.shape(of: operands)
     } catch let error as NanogradError {
@@ -79,6 +80,8 @@ public final class Tensor: @unchecked Sendable {
 
   /// Operand `i`.
   subscript(i: Int) -> Tensor { operands[i] }
+  /// The operands as a list.
+  var operandList: [Tensor] { (0..<operands.count).map { operands[$0] } }
   /// The number of dimensions.
   public var rank: Int { shape.rank }
   /// The number of elements.

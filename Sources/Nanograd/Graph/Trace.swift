@@ -7,12 +7,13 @@ public protocol Visitor {
 
 /// Visits every tensor that `root` depends on once, itself first, and each before its operands.
 public func trace(_ root: Tensor, _ visitor: inout some Visitor) throws {
-  for tensor in order([root]).reversed() { try visitor.visit(tensor) }
+  for tensor in try order([root]).reversed() { try visitor.visit(tensor) }
 }
 
 /// All tensors that the roots depend on, depth first, each once and after its operands. Unmanaged
-/// on the way: at 50 ns a node, counting references would be most of the work.
-func order(_ roots: [Tensor]) -> [Tensor] {
+/// on the way: at 50 ns a node, counting references would be most of the work. The claim is for the
+/// list, and what is derived from it.
+func order(_ roots: [Tensor], _ claim: Reserve.Claim = Reserve.Claim()) throws -> [Tensor] {
   var result: [Tensor] = []
   var seen = TensorMap<Bool>()
   var path: [(tensor: Unmanaged<Tensor>, next: Int)] = []
@@ -20,6 +21,7 @@ func order(_ roots: [Tensor]) -> [Tensor] {
     seen[root] = true
     path.append((.passUnretained(root), 0))
     while let (tensor, next) = path.last {
+      try claim.grow(toWalk: seen.count)
       tensor._withUnsafeGuaranteedRef { tensor in
         if next < tensor.operands.count {
           path[path.count - 1].next += 1
@@ -64,9 +66,4 @@ public struct Walk: Visitor {
       edges.append((tensor, operand))
     }
   }
-}
-
-extension Tensor {
-  /// The operands as a list.
-  var operandList: [Tensor] { (0..<operands.count).map { operands[$0] } }
 }

@@ -13,7 +13,7 @@ extension Tensor {
       throw NanogradError(
         .dtype, "a loss of \(dtype), expected float32 or float64", function: "backward")
     }
-    let derivation = Derivation(from: self)
+    let derivation = try Derivation(from: self)
     let leaves = derivation.leaves
     let sums = leaves.map { $0.leaf?.hasGradient == true ? $0.grad : nil }
     let totals = try derivation.values(from: full(1, like: self), beside: sums) {

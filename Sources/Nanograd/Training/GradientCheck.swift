@@ -13,7 +13,7 @@ public func checkGradients(of loss: Tensor, step: Double = 1e-5) throws -> Doubl
     throw NanogradError(
       .argument, "step \(step), expected a finite number above 0", function: "check_gradients")
   }
-  let parameters = order([loss]).filter(\.isParameter)
+  let parameters = try order([loss]).filter(\.isParameter)
   let expected = try gradients(of: loss, withRespectTo: parameters)
   try evaluate(expected)
   var worst = 0.0
