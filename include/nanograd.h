@@ -811,8 +811,8 @@ NG_API int64_t ng_graph_tree(ng_tensor *const *tensors, int32_t count, int32_t f
  * `NG_ERROR_MEMORY`, and everything is as before. On Linux only a limit makes that reliable, because
  * the system promises more than it has and ends processes when they use it.
  * The graph itself (some hundred bytes for each tensor) is not counted. When the system refuses even
- * that, as it may under `ulimit -v`, calls fail too; but one that works on a graph of more than some
- * ten thousand tensors may then end the process: leave room beside the limit. */
+ * that, as it may under `ulimit -v`, calls fail too. To be sure of it, they want some addresses that they
+ * hardly ever use: 4 MiB, and 5 KiB for each tensor of a graph that is being worked on. */
 
 /** What `ng_memory_stat` can tell, in bytes. More may be added. */
 enum {
