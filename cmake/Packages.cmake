@@ -3,7 +3,9 @@
 set(NANOGRAD_PACKAGE_CONTACT "the nanograd authors <nanograd@nanograd.invalid>"
   CACHE STRING "Maintainer of the packages, as Name <address>")
 set(_runtime libnanograd${PROJECT_VERSION_MAJOR})
-set(_debian_version ${PROJECT_VERSION}-1)
+# Debian's own packages of this version, should there be any, begin with -1 and replace these.
+set(_debian_revision 0.1)
+set(_debian_version ${PROJECT_VERSION}-${_debian_revision})
 
 set(CPACK_GENERATOR TGZ)
 set(CPACK_PACKAGE_VENDOR "the nanograd authors")
@@ -16,7 +18,7 @@ set(CPACK_STRIP_FILES OFF) # the linker has done it
 
 set(CPACK_DEB_COMPONENT_INSTALL ON)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
-set(CPACK_DEBIAN_PACKAGE_RELEASE 1)
+set(CPACK_DEBIAN_PACKAGE_RELEASE ${_debian_revision})
 set(CPACK_DEBIAN_PACKAGE_SOURCE nanograd)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 
@@ -60,8 +62,9 @@ file(CONFIGURE OUTPUT debian/shlibs @ONLY CONTENT
   "libnanograd ${PROJECT_VERSION_MAJOR} ${_runtime} (>= ${PROJECT_VERSION})\n")
 file(CONFIGURE OUTPUT debian/triggers @ONLY CONTENT "activate-noawait ldconfig\n")
 
-# What Debian wants beside these: see the script.
+# What Debian wants beside these, and what it does not want: see the scripts.
 set(CPACK_PRE_BUILD_SCRIPTS ${CMAKE_CURRENT_SOURCE_DIR}/cmake/debian/stage.cmake)
+set(CPACK_POST_BUILD_SCRIPTS ${CMAKE_CURRENT_SOURCE_DIR}/cmake/debian/finish.cmake)
 set(CPACK_NANOGRAD_SOURCE ${CMAKE_CURRENT_SOURCE_DIR})
 set(CPACK_NANOGRAD_LIBDIR ${CMAKE_INSTALL_LIBDIR})
 set(CPACK_NANOGRAD_DEBIAN_VERSION ${_debian_version})

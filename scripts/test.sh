@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Usage: scripts/test.sh
-# Runs every test there is: the Swift tests, then the C tests with the checks of the header, the
-# library and its installation, then the Python package and the other languages. Tests on MNIST run where
-# scripts/mnist.sh finds it without a download, or NANOGRAD_MNIST names it. Ends with a line for each
-# suite; fails if any of them did.
+# Runs every test there is: the Swift tests; the C tests with the checks of the header, the library and
+# its installation; how much of Sources these run; the Python package and the other languages. Tests on
+# MNIST run where scripts/mnist.sh finds it without a download, or NANOGRAD_MNIST names it. Ends with a
+# line for each suite; fails if any of them did.
 
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
@@ -42,6 +42,7 @@ echo "MNIST: ${NANOGRAD_MNIST:-none, so the tests that need it are skipped}"
 suite "Swift" "Executed [1-9][0-9]* tests?," \
   swift test -c release -Xswiftc -enable-testing
 suite "C" "tests passed" build_and_run_ctest
+suite "Coverage" "[0-9.]+ %.* lines$" scripts/coverage.sh
 suite "Python" "passed|skipped" scripts/test-python.sh
 # Swift's example is built from scratch, which takes minutes; the rest takes seconds.
 suite "Languages" "[1-9][0-9]* languages passed" \
