@@ -316,7 +316,7 @@ final class ErrorTests: XCTestCase {
   /// A shape may be larger than any memory; its value may not.
   func testMemory() throws {
     try onBothEngines {
-      let large = try Tensor(variable: .float64, [1 << 58])
+      let large = try Tensor(variable: .float64, [1 << 55])
       let x = try scalar(2, isParameter: true)
       func fail() throws {
         for y in try [

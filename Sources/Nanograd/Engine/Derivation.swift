@@ -14,7 +14,7 @@ final class Recipe: Sendable {
     case node(Int)
     /// A value that is given besides.
     case given(Int)
-    /// A number.
+    /// A number, or something without elements.
     case number(Tensor)
   }
 
@@ -42,7 +42,11 @@ final class Recipe: Sendable {
   /// anything else. `isBorder`: what is at a known place is not looked behind.
   init?(_ tensors: [Tensor?], places: TensorMap<Source>, isBorder: Bool) throws {
     func source(_ tensor: Tensor) -> Source? {
-      places[tensor] ?? (tensor.constant != nil ? .number(tensor) : nil)
+      if let place = places[tensor] { return place }
+      if tensor.constant != nil { return .number(tensor) }
+      // What has no elements is the same for every graph, and the recipe is not to hold on to this one.
+      return tensor.size == 0
+        ? .number(Tensor(leaf: Leaf(tag: ""), dtype: tensor.dtype, shape: tensor.shape)) : nil
     }
     let roots = tensors.compactMap { $0 }.filter { $0.leaf == nil }
     let request = try Request(roots, border: isBorder ? places : nil)
