@@ -17,7 +17,7 @@ set(CMAKE_C_CREATE_SHARED_LIBRARY "\"${NANOGRAD_SWIFTC}\" -use-ld=lld -emit-libr
 -Xlinker -soname -Xlinker <TARGET_SONAME> <LINK_FLAGS> -o <TARGET> <OBJECTS>")
 target_link_options(nanograd PRIVATE
   "SHELL:-Xlinker --version-script=${CMAKE_CURRENT_BINARY_DIR}/nanograd.map"
-  # Sources/Nanograd/Engine/Reserve.swift looks after each call of malloc.
+  # Sources/Nanograd/Reserve.swift looks after each call of malloc.
   "SHELL:-Xlinker --wrap=malloc"
   # Threads of the host keep pointers into the library, to what is done when they end: it stays.
   "SHELL:-Xlinker -z -Xlinker nodelete"

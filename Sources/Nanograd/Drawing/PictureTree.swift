@@ -7,7 +7,7 @@
 public func tree(
   _ roots: [Tensor], _ options: PictureOptions = [], depth: Int = 0, limit: Int = 1000
 ) throws -> String {
-  let picture = Picture(roots, depth: depth, limit: limit)
+  let picture = try Picture(roots, depth: depth, limit: limit)
   var tree = PictureTree(picture, try picture.texts(options, of: roots))
   for root in picture.roots { tree.draw(root) }
   tree.finish()

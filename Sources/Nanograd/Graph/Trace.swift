@@ -1,9 +1,7 @@
 //  Visiting a graph. Nothing here recurses: the depth of a graph is bounded by memory alone.
 
 /// Something done at each tensor of a graph.
-public protocol Visitor {
-  mutating func visit(_ tensor: Tensor) throws
-}
+public protocol Visitor { mutating func visit(_ tensor: Tensor) throws }
 
 /// Visits every tensor that `root` depends on once, itself first, and each before its operands.
 public func trace(_ root: Tensor, _ visitor: inout some Visitor) throws {
