@@ -43,9 +43,7 @@ package enum Reserve {
       try Reserve.require()
     }
 
-    // A walk calls these at each tensor, and claims ahead at some.
-
-    /// For a growing list of so many tensors, and their gradients as a graph.
+    /// For a growing list of so many tensors, and their gradients as a graph. Called at each; claims at some.
     func grow(toWalk tensors: Int) throws {
       if tensors & 1023 == 0, tensors > 0 { try grow(to: 1024 * tensors) }
     }
@@ -53,9 +51,7 @@ package enum Reserve {
     /// For computing so many tensors, or what is derived from them: a plan of no more than twenty thousand at
     /// a time, and lists of all.
     func grow(toCompute tensors: Int) throws {
-      if tensors & 255 == 0, tensors > 0 {
-        try grow(to: 1024 * tensors + 4096 * Swift.min(tensors, 20_000))
-      }
+      try grow(to: 1024 * tensors + 4096 * Swift.min(tensors, 20_000))
     }
   }
 

@@ -21,8 +21,8 @@ struct Request {
   /// depends on all of it.
   let isWhole: Bool
   private let border: TensorMap<Recipe.Source>?
-  /// Memory for the graph itself, for all that is done with this list.
-  private let claim: Reserve.Claim?
+  /// Memory for the graph itself, for all that is done with this list. Most graphs need no more than is there.
+  private var claim: Reserve.Claim?
 
   /// The numbers of a node's operands; none for an input.
   func operands(_ i: Int) -> ArraySlice<Int32> {
@@ -36,7 +36,6 @@ struct Request {
   /// others then do not.
   init(_ roots: [Tensor], isWhole: Bool = false, border: TensorMap<Recipe.Source>? = nil) throws {
     self.roots = roots
-    claim = Reserve.Claim()
     self.isWhole = isWhole
     self.border = border
     let capacity = 64
@@ -70,7 +69,8 @@ struct Request {
       }
       path.append((.passUnretained(root), 0))
       while let (tensor, next) = path.last {
-        try claim?.grow(toCompute: list.count + path.count)
+        let seen = list.count + path.count
+        if seen & 255 == 0, seen > 0 { try claimMemory(for: seen) }
         tensor._withUnsafeGuaranteedRef { tensor in
           guard next < tensor.operands.count else {
             append(tensor)
@@ -90,6 +90,12 @@ struct Request {
         }
       }
     }
+  }
+
+  private mutating func claimMemory(for tensors: Int) throws {
+    let claim = self.claim ?? Reserve.Claim()
+    self.claim = claim
+    try claim.grow(toCompute: tensors)
   }
 
   /// The number of a tensor that has one.
@@ -136,7 +142,6 @@ struct Request {
     roots = all.roots
     isWhole = true
     border = nil
-    claim = nil  // the other's
     var inside = [Int32](repeating: 0, count: stretch.count)
     var outside: [Int: Int32] = [:]
     origin = []
