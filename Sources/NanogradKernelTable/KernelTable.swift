@@ -85,7 +85,7 @@ public struct ScalarKernels<Scalar>: Sendable {
     ) -> Void
 
   /// Copies `rows` × `depth` elements of A, with any strides, for `contract` as a packed term: tile by
-  /// tile, each column after column. `packed` has room for 64 bytes more than that.
+  /// tile, each column after column.
   public typealias PackRows =
     @Sendable (
       _ a: UnsafePointer<Scalar>, _ rowStride: Int, _ columnStride: Int, _ rows: Int, _ depth: Int,

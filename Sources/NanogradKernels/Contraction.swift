@@ -22,27 +22,31 @@ func contraction<V: Lanes>(_: V.Type) -> ScalarKernels<V.Scalar>.Contract {
   }
 }
 
-/// Copies rows of A tile by tile, each column after column: the kernel of `ScalarKernels.packRows`.
+/// Copies rows of A tile by tile, each column after column: the kernel of `ScalarKernels.packRows`. A few
+/// columns at a time, so that lines of memory which several tiles share are still at hand.
 func packRows<V: Lanes>(
   _: V.Type, _ a: UnsafePointer<V.Scalar>, _ rowStride: Int, _ columnStride: Int, _ rows: Int,
   _ depth: Int, _ packed: UnsafeMutablePointer<V.Scalar>
 ) {
-  TileShape.forEach(rows) { row, height in
-    let (source, target) = (a + row &* rowStride, packed + row &* depth)
-    var p = 0
-    if rowStride == 1 && columnStride >= V.count {
-      // A whole vector of each column, of which the next one writes over what is too much. There is room
-      // for that behind the last; only its own column may not be readable so far.
-      while p < depth &- 1 {
+  for first in stride(from: 0, to: depth, by: 16) {
+    let end = min(first &+ 16, depth)
+    TileShape.forEach(rows) { row, height in
+      let (source, target) = (a + row &* rowStride, packed + row &* depth)
+      var p = first
+      // A whole vector of each column, of which the next ones write over what is too much: as far as it
+      // stays within the tile.
+      let spare = (V.count &- 1) / height
+      let whole = rowStride == 1 && columnStride >= V.count ? min(end, depth &- spare) : first
+      while p < whole {
         V.load(source + p &* columnStride).store(target + p &* height)
         p &+= 1
       }
-    }
-    while p < depth {
-      for r in 0..<height {
-        target[p &* height &+ r] = source[r &* rowStride &+ p &* columnStride]
+      while p < end {
+        for r in 0..<height {
+          target[p &* height &+ r] = source[r &* rowStride &+ p &* columnStride]
+        }
+        p &+= 1
       }
-      p &+= 1
     }
   }
 }

@@ -29,7 +29,6 @@ private func contracted<S: KernelScalar>(
 
   // Twice the room, whose second half has to stay as it is.
   var c = start + start
-  let lanes = 64 / MemoryLayout<S>.stride
   var end = 0
   for panel in (0..<kernels.panelCount(columns)).map({ kernels.panel($0, of: columns) }) {
     precondition(panel.lowerBound == end && !panel.isEmpty, "panels leave gaps")
@@ -46,8 +45,7 @@ private func contracted<S: KernelScalar>(
     }
     for row in stride(from: 0, to: rows, by: cut) {
       let count = min(cut, rows - row)
-      // With room for a vector behind the last element, as is promised.
-      var packed = depths.map { [S](repeating: .nan, count: count * $0 + lanes) }
+      var packed = depths.map { [S](repeating: .nan, count: count * $0) }
       let terms = depths.indices.map { t in
         if packsRows {
           a[t].withUnsafeBufferPointer { a in
@@ -55,6 +53,7 @@ private func contracted<S: KernelScalar>(
               a.baseAddress! + row * (isTransposed ? 1 : depths[t]),
               isTransposed ? 1 : depths[t], isTransposed ? rows : 1, count, depths[t], &packed[t])
           }
+          XCTAssertFalse(packed[t].contains { $0 != $0 }, "an element was left out")
           return ContractionTerm(
             packedRows: packed[t].withUnsafeBufferPointer { $0.baseAddress! },
             panel: panels[t].withUnsafeBufferPointer { $0.baseAddress! }, depth: depths[t])

@@ -44,17 +44,16 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
 
   /// The most depth of a stretch: a panel of it fills half of a first-level cache.
   private static var stretchDepth: Int { 256 }
-  /// Rows of A that are taken through all panels.
-  private static var chunk: Int { 128 }
-
   private let addition = T.kernels.binary(.add)
   private let columns: Int
   private let blocks: [Block]
   private let terms: [Term]
   private let stretches: [[Piece]]
   private let panels: [Panel]
-  /// Panels that share the second-level cache.
+  /// Panels that share the second-level cache, with a quarter as much of A.
   private let panelsTogether: Int
+  /// Rows of A that are taken through them.
+  private let chunk: Int
   let cost: Double
   let scratch: Int
 
@@ -89,11 +88,13 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
     }
     panelsTogether = Swift.max(
       T.kernels.cacheBlock / (ContractionLoop.stretchDepth * T.kernels.panelWidth), 1)
+    let chunk = T.kernels.cacheBlock / (4 * ContractionLoop.stretchDepth)
+    self.chunk = chunk
     let depth = terms.reduce(0) { $0 + $1.depth }
     cost = 50 + 2e-2 * Double(contraction.rows) * Double(contraction.columns) * Double(depth)
     let elements =
       terms.allSatisfy(\.isPacked)
-      ? ContractionLoop.chunk * ContractionLoop.stretchDepth + 64 / MemoryLayout<T>.size
+      ? chunk * ContractionLoop.stretchDepth
       : T.kernels.matmulWorkspace
     scratch = elements * MemoryLayout<T>.size
   }
@@ -133,7 +134,7 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
         for block in blocks where terms[block.terms.lowerBound].isPacked {
           var row = rows.lowerBound
           while row < rows.upperBound {
-            let end = Swift.min(row + ContractionLoop.chunk, rows.upperBound)
+            let end = Swift.min(row + chunk, rows.upperBound)
             runChunk(block, s, row..<end, panels, context, workspace)
             row = end
           }
