@@ -28,6 +28,12 @@ func packRows<V: Lanes>(
   _: V.Type, _ a: UnsafePointer<V.Scalar>, _ rowStride: Int, _ columnStride: Int, _ rows: Int,
   _ depth: Int, _ packed: UnsafeMutablePointer<V.Scalar>
 ) {
+  if columnStride == 1 && rowStride != 1 {
+    TileShape.forEach(rows) { row, height in
+      transpose(a + row &* rowStride, rowStride, height, depth, packed + row &* depth, height)
+    }
+    return
+  }
   for first in stride(from: 0, to: depth, by: 16) {
     let end = min(first &+ 16, depth)
     TileShape.forEach(rows) { row, height in

@@ -12,8 +12,7 @@ enum Blocking {
   static let columns = 1536
   /// Up to so many rows a product reads B where it is, if its rows are contiguous.
   static let rowsToReadDirectly = 3 * TileShape.height
-  /// With a vector of slack behind the packed A.
-  static let workspace = depth * (columns + rows) + 16
+  static let workspace = depth * (columns + rows)
 }
 
 /// The operands of one product.

@@ -160,9 +160,10 @@ private struct Factor: Hashable {
 
 extension Contraction {
   /// Whether a B that is used once is better packed for all rows, and by all threads, than by each thread
-  /// for its own.
+  /// for its own. Deep ones are left to the kernel that packs a piece at a time: as fast, with less memory.
   fileprivate func isWorthPacking(_ product: Product) -> Bool {
-    return columns >= 32 && rows >= (product.b.strides[1] == 1 ? 192 : 16)
+    guard product.depth <= 512, columns >= 32 else { return false }
+    return rows >= (product.b.strides[1] == 1 ? 192 : 16)
   }
 
   fileprivate func factor(_ product: Product) -> Factor {
