@@ -16,6 +16,7 @@ have qemu-aarch64 || missing+=(qemu-user)
 if ((${#missing[@]})); then
   as_root=()
   [[ $(id -u) == 0 ]] || as_root=(sudo)
+  { "${as_root[@]}" apt-get update -qq || true; } >/dev/null # the lists may be there already
   "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null || {
     warn "Please install these packages (Debian's names), then try again: ${missing[*]}"
     exit 1

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Usage: scripts/install-tools.sh [--no-tests] [--docs] [--packages]
 # Installs what building nanograd needs and this machine lacks, with apt-get: CMake, Ninja, a C and
-# C++ compiler, zlib, pkg-config; for the tests (not with --no-tests) cmocka, libabigail and mandoc; with
+# C++ compiler, zlib, pkg-config; for the tests (not with --no-tests) cmocka, libabigail, mandoc and Python; with
 # --docs Doxygen; with --packages what makes and checks Debian packages. Swift itself is not in Debian
 # or Ubuntu: if it is missing, says where to get it.
 
@@ -26,6 +26,7 @@ if [[ " $* " != *" --no-tests "* ]]; then
   has_header cmocka.h || missing+=(libcmocka-dev)
   needs abidw abigail-tools
   needs mandoc mandoc
+  needs python3 python3 # adds up the coverage
 fi
 if [[ " $* " == *" --docs "* ]]; then
   needs doxygen doxygen

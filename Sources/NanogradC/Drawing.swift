@@ -55,9 +55,7 @@ public func ng_graph_dot(
   _ buffer: UnsafeMutablePointer<CChar>?, _ capacity: Int64
 ) -> Int64 {
   number {
-    let options = try options(flags, depth, limit)
-    return try write(
-      dot(tensors(list, count), options, depth: Int(depth), limit: Int(limit)), buffer, capacity)
+    try write(picture(list, count, flags, depth, limit, dot(_:_:depth:limit:)), buffer, capacity)
   }
 }
 
@@ -67,10 +65,8 @@ public func ng_graph_mermaid(
   _ buffer: UnsafeMutablePointer<CChar>?, _ capacity: Int64
 ) -> Int64 {
   number {
-    let options = try options(flags, depth, limit)
-    return try write(
-      mermaid(tensors(list, count), options, depth: Int(depth), limit: Int(limit)), buffer,
-      capacity)
+    try write(
+      picture(list, count, flags, depth, limit, mermaid(_:_:depth:limit:)), buffer, capacity)
   }
 }
 
@@ -80,10 +76,16 @@ public func ng_graph_tree(
   _ buffer: UnsafeMutablePointer<CChar>?, _ capacity: Int64
 ) -> Int64 {
   number {
-    let options = try options(flags, depth, limit)
-    return try write(
-      tree(tensors(list, count), options, depth: Int(depth), limit: Int(limit)), buffer, capacity)
+    try write(picture(list, count, flags, depth, limit, tree(_:_:depth:limit:)), buffer, capacity)
   }
+}
+
+private func picture(
+  _ list: UnsafePointer<Handle?>?, _ count: Int32, _ flags: Int32, _ depth: Int32, _ limit: Int64,
+  _ draw: ([Tensor], PictureOptions, Int, Int) throws -> String
+) throws -> String {
+  let options = try options(flags, depth, limit)
+  return try draw(tensors(list, count), options, Int(depth), Int(limit))
 }
 
 private func options(_ flags: Int32, _ depth: Int32, _ limit: Int64) throws -> PictureOptions {

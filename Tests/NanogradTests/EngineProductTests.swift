@@ -70,6 +70,17 @@ final class EngineProductTests: EngineTestCase {
     ])
   }
 
+  /// Planning for views takes memory by the graph, not by their lengths.
+  func testPlansForViewsLongerThanAnyMemory() throws {
+    let x = try random([1, 1])
+    let long = 1 << 40
+    for (rows, depth, columns) in [(4, long, 4), (40, 3, long), (long, 3, 40), (2, long, 40)] {
+      let product = try matmul(broadcastTo(x, [rows, depth]), broadcastTo(x, [depth, columns]))
+      XCTAssertFalse(try planDescription(of: [product]).isEmpty)
+      XCTAssertFalse(try planDescription(of: [sum(product), product + product]).isEmpty)
+    }
+  }
+
   func testTheSameBitsForAnyNumberOfThreads() throws {
     let (x, w) = try (random([200, 300], .float32), random([300, 90], .float32, seed: 2))
     let h0 = try random([1, 90], .float32, seed: 3)

@@ -29,15 +29,9 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
     let isUniform: Bool
   }
 
-  private struct Panel {
-    let columns: Range<Int>
-    /// Elements from one packed row to the next.
-    let stride: Int
-  }
-
-  /// A part of a product's depth; the number of the product is the same in each block.
-  private struct Piece {
-    let term: Int
+  /// Some products of a block, whole, or a part of one product's depth. The same for all blocks.
+  private struct Stretch {
+    let terms: Range<Int>
     let start: Int
     let depth: Int
   }
@@ -48,8 +42,6 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
   private let columns: Int
   private let blocks: [Block]
   private let terms: [Term]
-  private let stretches: [[Piece]]
-  private let panels: [Panel]
   /// Panels that share the second-level cache, with a quarter as much of A.
   private let panelsTogether: Int
   /// Rows of A that are taken through them.
@@ -80,12 +72,6 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
     }
     self.blocks = blocks
     self.terms = terms
-    stretches = ContractionLoop.stretches(contraction.blocks[0].products.map(\.depth))
-    let columns = columns
-    panels = (0..<T.kernels.panelCount(columns)).map {
-      let panel = T.kernels.panel($0, of: columns)
-      return Panel(columns: panel, stride: T.kernels.panelStride(panel.count))
-    }
     panelsTogether = Swift.max(
       T.kernels.cacheBlock / (ContractionLoop.stretchDepth * T.kernels.panelWidth), 1)
     let chunk = T.kernels.cacheBlock / (4 * ContractionLoop.stretchDepth)
@@ -99,103 +85,100 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
     scratch = elements * MemoryLayout<T>.size
   }
 
-  /// Cuts products of some depths, one after the other, into stretches.
-  private static func stretches(_ depths: [Int]) -> [[Piece]] {
-    var result: [[Piece]] = [[]]
-    var room = stretchDepth
-    for (term, depth) in depths.enumerated() {
-      // A product that fits into a stretch of its own is not cut.
-      if depth > room, depth <= stretchDepth || room == 0 {
-        result.append([])
-        room = stretchDepth
-      }
-      var start = 0
-      while start < depth {
-        if room == 0 {
-          result.append([])
-          room = stretchDepth
-        }
-        let part = Swift.min(depth - start, room)
-        result[result.count - 1].append(Piece(term: term, start: start, depth: part))
-        start += part
-        room -= part
+  /// Where the depth of a block's products is cut next. Worked out as it is needed: of views, which take no
+  /// memory, a list of all stretches might be longer than any memory.
+  private func stretch(after last: Stretch?) -> Stretch? {
+    let end = blocks[0].terms.count
+    var first = 0
+    var start = 0
+    if let last {
+      start = last.start + last.depth
+      first = last.terms.lowerBound
+      if last.terms.count > 1 || start == terms[first].depth {
+        (first, start) = (last.terms.upperBound, 0)
       }
     }
-    return result
+    guard first < end else { return nil }
+    var depth = Swift.min(terms[first].depth - start, ContractionLoop.stretchDepth)
+    var next = first + 1
+    while start == 0, next < end, depth + terms[next].depth <= ContractionLoop.stretchDepth {
+      depth += terms[next].depth
+      next += 1
+    }
+    return Stretch(terms: first..<next, start: start, depth: depth)
   }
 
   @_specialize(where T == Float)
   @_specialize(where T == Double)
   func run(_ rows: Range<Int>, _ context: Context, _ scratch: UnsafeMutableRawPointer) {
     let workspace = scratch.assumingMemoryBound(to: T.self)
-    for first in stride(from: 0, to: panels.count, by: panelsTogether) {
-      let panels = first..<Swift.min(first + panelsTogether, panels.count)
-      for s in stretches.indices {
-        for block in blocks where terms[block.terms.lowerBound].isPacked {
+    let isPacked = terms[0].isPacked
+    let count = isPacked ? T.kernels.panelCount(columns) : 0
+    for first in stride(from: 0, to: count, by: panelsTogether) {
+      let panels = first..<Swift.min(first + panelsTogether, count)
+      var next = stretch(after: nil)
+      while let stretch = next {
+        for block in blocks {
           var row = rows.lowerBound
           while row < rows.upperBound {
             let end = Swift.min(row + chunk, rows.upperBound)
-            runChunk(block, s, row..<end, panels, context, workspace)
+            runChunk(block, stretch, row..<end, panels, context, workspace)
             row = end
           }
         }
+        next = self.stretch(after: stretch)
       }
     }
-    for block in blocks where !terms[block.terms.lowerBound].isPacked {
-      runDirectly(block, rows, context, workspace)
+    if !isPacked {
+      for block in blocks { runDirectly(block, rows, context, workspace) }
     }
   }
 
   private func runChunk(
-    _ block: Block, _ stretch: Int, _ rows: Range<Int>, _ panels: Range<Int>, _ context: Context,
-    _ workspace: UnsafeMutablePointer<T>
+    _ block: Block, _ stretch: Stretch, _ rows: Range<Int>, _ panels: Range<Int>,
+    _ context: Context, _ workspace: UnsafeMutablePointer<T>
   ) {
-    let pieces = stretches[stretch]
-    withUnsafeTemporaryAllocation(of: ContractionTerm<T>.self, capacity: pieces.count) { list in
+    let first = block.terms.lowerBound + stretch.terms.lowerBound
+    let count = stretch.terms.count
+    withUnsafeTemporaryAllocation(of: ContractionTerm<T>.self, capacity: count) { list in
       let list = list.baseAddress!
       var packed = workspace
-      for i in pieces.indices {
-        let piece = pieces[i]
-        let term = terms[block.terms.lowerBound + piece.term]
+      for i in 0..<count {
+        let term = terms[first + i]
+        let depth = count == 1 ? stretch.depth : term.depth
         let a =
           context.pointer(term.a, T.self) + term.offsetA + rows.lowerBound * term.rowStrideA
-          + piece.start * term.columnStrideA
+          + stretch.start * term.columnStrideA
         let b = context.pointer(term.b, T.self)
         // The columns of a transposed A lie apart, often by a power of 2, which few sets of a cache hold.
         if term.columnStrideA != 1 && panels.count > 1 && !block.isUniform {
-          T.kernels.packRows(
-            a, term.rowStrideA, term.columnStrideA, rows.count, piece.depth, packed)
-          (list + i).initialize(
-            to: ContractionTerm(packedRows: packed, panel: b, depth: piece.depth))
-          packed += rows.count * piece.depth
+          T.kernels.packRows(a, term.rowStrideA, term.columnStrideA, rows.count, depth, packed)
+          (list + i).initialize(to: ContractionTerm(packedRows: packed, panel: b, depth: depth))
+          packed += rows.count * depth
         } else {
           (list + i).initialize(
             to: ContractionTerm(
               a: a, rowStride: term.rowStrideA, columnStride: term.columnStrideA, panel: b,
-              depth: piece.depth))
+              depth: depth))
         }
       }
       let target = context.pointer(block.target, T.self) + rows.lowerBound * columns
-      let accumulates = block.accumulates || stretch > 0
-      for p in panels {
-        let panel = self.panels[p]
-        for i in pieces.indices {
-          let term = terms[block.terms.lowerBound + pieces[i].term]
-          let start =
-            UnsafePointer(context.pointer(term.b, T.self)) + pieces[i].start * panel.stride
-          list[i].panel = start + panel.columns.lowerBound * term.depth
-          list[i].next = start + panel.columns.upperBound * term.depth
+      let accumulates = block.accumulates || stretch.terms.lowerBound > 0 || stretch.start > 0
+      for panel in panels {
+        let panel = T.kernels.panel(panel, of: columns)
+        let panelStride = T.kernels.panelStride(panel.count)
+        for i in 0..<count {
+          let term = terms[first + i]
+          let start = context.pointer(term.b, T.self) + stretch.start * panelStride
+          list[i].panel = UnsafePointer(start + panel.lowerBound * term.depth)
+          list[i].next = UnsafePointer(start + panel.upperBound * term.depth)
         }
-        let first = panel.columns.lowerBound
+        let c = target + panel.lowerBound
         if block.isUniform {
-          T.kernels.contract(
-            1, panel.columns.count, list, pieces.count, workspace, panel.stride, false)
-          repeatRow(
-            workspace, panel.columns.count, target + first, rows.count, accumulates)
+          T.kernels.contract(1, panel.count, list, count, workspace, panelStride, false)
+          repeatRow(workspace, panel.count, c, rows.count, accumulates)
         } else {
-          T.kernels.contract(
-            rows.count, panel.columns.count, list, pieces.count, target + first, columns,
-            accumulates)
+          T.kernels.contract(rows.count, panel.count, list, count, c, columns, accumulates)
         }
       }
     }
