@@ -17,9 +17,9 @@ WHEEL = os.environ.get("NANOGRAD_WHEEL")
 def test_wheel():
     wheel = Path(WHEEL)
     system = rf"(manylinux\w+|linux)_{platform.machine()}"
-    assert re.fullmatch(
-        rf"nanograd-\d+\.\d+\.\d+-py3-none-{system}[\w.]*\.whl", wheel.name
-    ), wheel.name
+    assert re.fullmatch(rf"nanograd-\d+\.\d+\.\d+-py3-none-{system}[\w.]*\.whl", wheel.name), (
+        wheel.name
+    )
     names = set(zipfile.ZipFile(wheel).namelist())
     sources = Path(__file__).resolve().parent.parent / "src" / "nanograd"
     expected = {f"nanograd/{file.name}" for file in sources.glob("*.py")}
