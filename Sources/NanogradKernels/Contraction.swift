@@ -114,15 +114,23 @@ private struct ContractedPanel<Scalar> {
       let columnStride = term.isPacked ? height : term.columnStride
       var a = term.a + row &* (term.isPacked ? term.depth : rowStride)
       var b = term.panel
-      let line = term.depth &* T.Row.Element.count
-      var next = term.next + term.depth &* ahead
-      for _ in 0..<term.depth {
+      @inline(__always) func step() {
         tile.add(a, rowStride, times: T.Row.load(b))
         a += columnStride
         b += panelStride
-        T.Row.prefetch(next, line)
-        next += share
       }
+      // Every fourth step asks: the units that fetch and decode are as busy as those that multiply.
+      let line = term.depth &* T.Row.Element.count
+      var next = term.next + term.depth &* ahead
+      for _ in 0..<term.depth / 4 {
+        step()
+        step()
+        step()
+        step()
+        T.Row.prefetch(next, line)
+        next += 4 &* share
+      }
+      for _ in 0..<term.depth % 4 { step() }
     }
     tile.store(c, strideC, columns: columns, accumulate: false)
   }
