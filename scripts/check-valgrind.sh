@@ -30,16 +30,21 @@ failed=0
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 for test in "${tests[@]}"; do
+  if [[ $test == test_failures ]]; then
+    echo "$test      not run: it takes the place of the allocator, and so does valgrind"
+    continue
+  fi
   start=$SECONDS
   status=0
-  NANOGRAD_ISA=baseline valgrind --error-exitcode=99 --leak-check=full \
-    --errors-for-leak-kinds=definite,indirect --show-leak-kinds=definite,indirect \
+  NANOGRAD_ISA=baseline NANOGRAD_TEST_UNLIMITED=1 valgrind --error-exitcode=99 --leak-check=full \
+    --errors-for-leak-kinds=none --show-leak-kinds=definite,indirect \
     --child-silent-after-fork=yes "build/ctests/$test" >"$log" 2>&1 || status=$?
   lost=$(sed -nE 's/.*(definitely|indirectly) lost: ([0-9,]+ bytes).*/\2 \1/p' "$log" | paste -sd';')
   errors=$(sed -nE 's/.*ERROR SUMMARY: ([0-9]+ errors).*/\1/p' "$log" | tail -n 1)
   printf '%-18s %s, %s, status %d, %d s\n' "$test" "${errors:-no result}" \
     "${lost:-0 bytes lost}" "$status" $((SECONDS - start))
-  if ((status != 0)) || [[ "$errors" != "0 errors" ]]; then
+  # What is lost counts here, and not as an error: a child has lost what its parent's other threads held.
+  if ((status != 0)) || [[ "$errors" != "0 errors" || "$lost" =~ (^|[^0-9,])[1-9] ]]; then
     grep -E '^==|ERROR|FAILED' "$log" | head -n 60
     failed=1
   fi
