@@ -85,11 +85,11 @@ public struct ScalarKernels<Scalar>: Sendable {
     ) -> Void
 
   /// Copies `rows` × `depth` elements of A, with any strides, for `contract` as a packed term: tile by
-  /// tile, each column after column.
+  /// tile, each column after column. Of the `whole` columns of the term these are those from `start` on.
   public typealias PackRows =
     @Sendable (
       _ a: UnsafePointer<Scalar>, _ rowStride: Int, _ columnStride: Int, _ rows: Int, _ depth: Int,
-      _ packed: UnsafeMutablePointer<Scalar>
+      _ packed: UnsafeMutablePointer<Scalar>, _ start: Int, _ whole: Int
     ) -> Void
 
   // Functions that are elements of an array themselves take their arguments through memory, and are

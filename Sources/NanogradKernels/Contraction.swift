@@ -1,6 +1,7 @@
 //  Sums of matrix products with packed right operands: the inner part of a contraction, one panel of
 //  C wide. An element is one chain of multiply-adds, over the products in order.
 
+internal import CPrefetch
 import NanogradKernelTable
 
 /// The kernel of `ScalarKernels.contract`.
@@ -16,6 +17,12 @@ func contraction<V: Lanes>(_: V.Type) -> ScalarKernels<V.Scalar>.Contract {
       panel.row = row
       panel.height = height
       panel.c = c + row &* strideC
+      if accumulate {
+        // What the next tile adds to: the one below, or the first of the panel to the right.
+        let end = row &+ height
+        let next = end < rows ? c + end &* strideC : c + columns
+        for r in 0..<height { ngp_prefetch_near(next + r &* strideC) }
+      }
       panel.run(V.self, height: height, width: width)
       panel.ahead &+= share
     }
@@ -26,18 +33,21 @@ func contraction<V: Lanes>(_: V.Type) -> ScalarKernels<V.Scalar>.Contract {
 /// columns at a time, so that lines of memory which several tiles share are still at hand.
 func packRows<V: Lanes>(
   _: V.Type, _ a: UnsafePointer<V.Scalar>, _ rowStride: Int, _ columnStride: Int, _ rows: Int,
-  _ depth: Int, _ packed: UnsafeMutablePointer<V.Scalar>
+  _ depth: Int, _ packed: UnsafeMutablePointer<V.Scalar>, _ start: Int, _ whole: Int
 ) {
   if columnStride == 1 && rowStride != 1 {
     TileShape.forEach(rows) { row, height in
-      transpose(a + row &* rowStride, rowStride, height, depth, packed + row &* depth, height)
+      transpose(
+        a + row &* rowStride, rowStride, height, depth,
+        packed + (row &* whole &+ start &* height), height)
     }
     return
   }
   for first in stride(from: 0, to: depth, by: 16) {
     let end = min(first &+ 16, depth)
     TileShape.forEach(rows) { row, height in
-      let (source, target) = (a + row &* rowStride, packed + row &* depth)
+      let source = a + row &* rowStride
+      let target = packed + (row &* whole &+ start &* height)
       var p = first
       // A whole vector of each column, of which the next ones write over what is too much: as far as it
       // stays within the tile.

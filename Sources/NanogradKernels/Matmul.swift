@@ -146,7 +146,7 @@ private struct Product<V: Lanes> {
           let rows = min(Blocking.rows, m &- i)
           let blockA = a + (i &* rowStrideA &+ p &* columnStrideA)
           if packsA {
-            packRows(V.self, blockA, rowStrideA, columnStrideA, rows, depth, packedA)
+            packRows(V.self, blockA, rowStrideA, columnStrideA, rows, depth, packedA, 0, depth)
           }
           forEachPanel(columns) { offset, width in
             let isDirect = readsB && offset &+ width &* V.count <= columns

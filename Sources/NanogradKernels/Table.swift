@@ -13,7 +13,7 @@ where E.Scalar == V.Scalar {
     matmul: matmul(V.self, E.self),
     matmulWorkspace: Blocking.workspace,
     contract: contraction(V.self), pack: packing(V.self),
-    packRows: { packRows(V.self, $0, $1, $2, $3, $4, $5) },
+    packRows: { packRows(V.self, $0, $1, $2, $3, $4, $5, $6, $7) },
     panelWidth: TileShape.width * V.count,
     cacheBlock: TileShape.cacheBytes / MemoryLayout<V.Scalar>.size)
 }

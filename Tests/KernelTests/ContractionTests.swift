@@ -4,8 +4,8 @@ import NanogradKernelTable
 import XCTest
 
 /// C = Σ A·B (or C += …) by `pack` and `contract`, over the given cuts of the rows. A is read
-/// transposed where `isTransposed`, B likewise, and packed first where `packsRows`; `depths` has one
-/// entry per product.
+/// transposed where `isTransposed`, B likewise; where `packsRows`, all are packed as one term. `depths` has
+/// one entry per product.
 private func contracted<S: KernelScalar>(
   _ kernels: ScalarKernels<S>, rows: Int, columns: Int, depths: [Int], accumulate: Bool,
   isTransposed: Bool, packsRows: Bool = false, cut: Int
@@ -35,34 +35,43 @@ private func contracted<S: KernelScalar>(
     end = panel.upperBound
     let first = panel.lowerBound
     let panelStride = kernels.panelStride(panel.count)
-    var panels = depths.map { [S](repeating: .nan, count: $0 * panelStride) }
+    let depth = depths.reduce(0, +)
+    var panels = [S](repeating: .nan, count: depth * panelStride)
+    var starts: [Int] = []
     for (t, depth) in depths.enumerated() {
+      let start = depths[..<t].reduce(0, +)
+      starts.append(start)
       b[t].withUnsafeBufferPointer { b in
-        kernels.pack(
-          b.baseAddress! + first * (isTransposed ? depth : 1), isTransposed ? 1 : columns,
-          isTransposed ? depth : 1, depth, panel.count, &panels[t])
+        panels.withUnsafeMutableBufferPointer { panels in
+          kernels.pack(
+            b.baseAddress! + first * (isTransposed ? depth : 1), isTransposed ? 1 : columns,
+            isTransposed ? depth : 1, depth, panel.count,
+            panels.baseAddress! + start * panelStride)
+        }
       }
     }
     for row in stride(from: 0, to: rows, by: cut) {
       let count = min(cut, rows - row)
-      var packed = depths.map { [S](repeating: .nan, count: count * $0) }
-      let terms = depths.indices.map { t in
-        if packsRows {
-          a[t].withUnsafeBufferPointer { a in
-            kernels.packRows(
-              a.baseAddress! + row * (isTransposed ? 1 : depths[t]),
-              isTransposed ? 1 : depths[t], isTransposed ? rows : 1, count, depths[t], &packed[t])
-          }
-          XCTAssertFalse(packed[t].contains { $0 != $0 }, "an element was left out")
-          return ContractionTerm(
-            packedRows: packed[t].withUnsafeBufferPointer { $0.baseAddress! },
-            panel: panels[t].withUnsafeBufferPointer { $0.baseAddress! }, depth: depths[t])
-        }
-        return ContractionTerm(
+      let panel0 = panels.withUnsafeBufferPointer { $0.baseAddress! }
+      var packed = [S](repeating: .nan, count: count * depth)
+      var terms = depths.indices.map { t in
+        ContractionTerm(
           a: a[t].withUnsafeBufferPointer { $0.baseAddress! }
             + row * (isTransposed ? 1 : depths[t]),
           rowStride: isTransposed ? 1 : depths[t], columnStride: isTransposed ? rows : 1,
-          panel: panels[t].withUnsafeBufferPointer { $0.baseAddress! }, depth: depths[t])
+          panel: panel0 + starts[t] * panelStride, depth: depths[t])
+      }
+      if packsRows {
+        for (t, term) in terms.enumerated() {
+          kernels.packRows(
+            term.a, term.rowStride, term.columnStride, count, term.depth, &packed, starts[t], depth)
+        }
+        XCTAssertFalse(packed.contains { $0 != $0 }, "an element was left out")
+        terms = [
+          ContractionTerm(
+            packedRows: packed.withUnsafeBufferPointer { $0.baseAddress! }, panel: panel0,
+            depth: depth)
+        ]
       }
       withExtendedLifetime((a, panels, packed)) {
         c.withUnsafeMutableBufferPointer { c in

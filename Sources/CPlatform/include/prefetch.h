@@ -6,4 +6,7 @@
  * is nobody's is ignored. */
 static inline void ngp_prefetch(const void *_Nullable p) { __builtin_prefetch(p, 0, 2); }
 
+/* The same, to the first-level cache. */
+static inline void ngp_prefetch_near(const void *_Nullable p) { __builtin_prefetch(p, 0, 3); }
+
 #endif

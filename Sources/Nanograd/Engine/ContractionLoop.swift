@@ -17,6 +17,9 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
     let rowStrideB: Int
     let columnStrideB: Int
     let depth: Int
+    /// Rows of a packed B's panels, and those of others that come before its own.
+    let panelDepth: Int
+    let panelStart: Int
     let isPacked: Bool
   }
 
@@ -59,9 +62,10 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
         terms.append(
           Term(
             a: product.a.buffer, offsetA: product.a.offset, rowStrideA: product.a.strides[0],
-            columnStrideA: product.a.strides[1], b: product.packed ?? product.b.buffer,
+            columnStrideA: product.a.strides[1], b: product.packed?.buffer ?? product.b.buffer,
             offsetB: product.b.offset, rowStrideB: product.b.strides[0],
             columnStrideB: product.b.strides[1], depth: product.depth,
+            panelDepth: product.packed?.depth ?? 0, panelStart: product.packed?.start ?? 0,
             isPacked: product.packed != nil))
       }
       blocks.append(
@@ -83,6 +87,22 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
       ? chunk * ContractionLoop.stretchDepth
       : T.kernels.matmulWorkspace
     scratch = elements * MemoryLayout<T>.size
+  }
+
+  /// The factors of a block's products, those together whose panels fit one stretch: they are packed as one.
+  static func joined(_ factors: [Factor]) -> [[Factor]] {
+    var lists: [[Factor]] = []
+    var depth = 0
+    for factor in factors {
+      if !lists.isEmpty, depth + factor.depth <= stretchDepth {
+        lists[lists.count - 1].append(factor)
+        depth += factor.depth
+      } else {
+        lists.append([factor])
+        depth = factor.depth
+      }
+    }
+    return lists
   }
 
   /// Where the depth of a block's products is cut next. Worked out as it is needed: of views, which take no
@@ -140,9 +160,13 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
   ) {
     let first = block.terms.lowerBound + stretch.terms.lowerBound
     let count = stretch.terms.count
+    // The columns of a transposed A lie apart, often by a power of 2, which few sets of a cache hold.
+    let packsRows =
+      panels.count > 1 && !block.isUniform
+      && terms[first..<first + count].contains { $0.columnStrideA != 1 }
     withUnsafeTemporaryAllocation(of: ContractionTerm<T>.self, capacity: count) { list in
       let list = list.baseAddress!
-      var packed = workspace
+      var start = 0
       for i in 0..<count {
         let term = terms[first + i]
         let depth = count == 1 ? stretch.depth : term.depth
@@ -150,11 +174,11 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
           context.pointer(term.a, T.self) + term.offsetA + rows.lowerBound * term.rowStrideA
           + stretch.start * term.columnStrideA
         let b = context.pointer(term.b, T.self)
-        // The columns of a transposed A lie apart, often by a power of 2, which few sets of a cache hold.
-        if term.columnStrideA != 1 && panels.count > 1 && !block.isUniform {
-          T.kernels.packRows(a, term.rowStrideA, term.columnStrideA, rows.count, depth, packed)
-          (list + i).initialize(to: ContractionTerm(packedRows: packed, panel: b, depth: depth))
-          packed += rows.count * depth
+        if packsRows {
+          T.kernels.packRows(
+            a, term.rowStrideA, term.columnStrideA, rows.count, depth, workspace, start,
+            stretch.depth)
+          start += depth
         } else {
           (list + i).initialize(
             to: ContractionTerm(
@@ -162,6 +186,14 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
               depth: depth))
         }
       }
+      // Side by side, rows of several A's and the panels of their B's, which were packed so, are one term.
+      if packsRows {
+        list.initialize(
+          to: ContractionTerm(
+            packedRows: workspace, panel: context.pointer(terms[first].b, T.self),
+            depth: stretch.depth))
+      }
+      let count = packsRows ? 1 : count
       let target = context.pointer(block.target, T.self) + rows.lowerBound * columns
       let accumulates = block.accumulates || stretch.terms.lowerBound > 0 || stretch.start > 0
       for panel in panels {
@@ -169,9 +201,10 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
         let panelStride = T.kernels.panelStride(panel.count)
         for i in 0..<count {
           let term = terms[first + i]
-          let start = context.pointer(term.b, T.self) + stretch.start * panelStride
-          list[i].panel = UnsafePointer(start + panel.lowerBound * term.depth)
-          list[i].next = UnsafePointer(start + panel.upperBound * term.depth)
+          let start =
+            context.pointer(term.b, T.self) + (term.panelStart + stretch.start) * panelStride
+          list[i].panel = UnsafePointer(start + panel.lowerBound * term.panelDepth)
+          list[i].next = UnsafePointer(start + panel.upperBound * term.panelDepth)
         }
         let c = target + panel.lowerBound
         if block.isUniform {

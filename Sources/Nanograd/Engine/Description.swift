@@ -117,7 +117,9 @@ extension Plan: CustomStringConvertible {
       let depths = products.map { "\($0.depth)" }.joined(separator: " + ")
       return "contraction \(contraction.blocks.count) × [\(contraction.rows), "
         + "\(contraction.columns)] over \(depths)" + (products[0].packed == nil ? "" : ", packed")
-    case .pack(_, let depth, let columns, _, _): return "pack [\(depth), \(columns)]"
+    case .pack(let factors, _, _):
+      let depths = factors.map { "\($0.depth)" }.joined(separator: " + ")
+      return "pack [\(depths), \(factors[0].columns)]"
     case .reduceRuns(let code, _, let length, _, _, _): return "\(code) of runs of \(length)"
     case .reduceRows(let code, _, let length, let columns, _, _):
       return "\(code) of \(length) rows of \(columns)"

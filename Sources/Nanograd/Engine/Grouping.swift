@@ -100,32 +100,39 @@ extension Lowering {
         uses[contraction.factor(product), default: 0] += 1
       }
     }
-    var packs: [Factor: Int] = [:]
+    var packs: [[Factor]: Int] = [:]
     var added: [Step] = []
     for s in steps.indices {
       guard case .contraction(var contraction) = steps[s].work else { continue }
       guard contraction.columns >= 16 else { continue }
       for i in contraction.blocks.indices {
+        let factors = contraction.blocks[i].products.map(contraction.factor)
         // A block runs on packed factors, or on none.
-        let isPacked = contraction.blocks[i].products.contains {
-          uses[contraction.factor($0), default: 0] > 1 || contraction.isWorthPacking($0)
+        let isPacked = zip(factors, contraction.blocks[i].products).contains {
+          uses[$0, default: 0] > 1 || contraction.isWorthPacking($1)
         }
-        for j in contraction.blocks[i].products.indices where isPacked {
-          let product = contraction.blocks[i].products[j]
-          let factor = contraction.factor(product)
-          if packs[factor] == nil {
+        guard isPacked else { continue }
+        var product = 0
+        for list in ContractionLoop<Float>.joined(factors) {
+          let depth = list.reduce(0) { $0 + $1.depth }
+          if packs[list] == nil {
             let width = (contraction.columns + 15) & ~15
-            let target = try buffer(.step, Shape([product.depth * width]), contraction.dtype)
-            packs[factor] = target
+            let target = try buffer(.step, Shape([depth * width]), contraction.dtype)
+            packs[list] = target
             added.append(
               Step(
-                work: .pack(
-                  product.b, depth: product.depth, columns: contraction.columns,
-                  dtype: contraction.dtype, target: target),
-                rows: nil, reads: [Step.Read(buffer: product.b.buffer, isAligned: false)],
+                work: .pack(list, dtype: contraction.dtype, target: target), rows: nil,
+                reads: list.map { Step.Read(buffer: $0.view.buffer, isAligned: false) },
                 writes: [target]))
           }
-          contraction.blocks[i].products[j].packed = packs[factor]
+          guard let target = packs[list] else { continue }
+          var start = 0
+          for factor in list {
+            contraction.blocks[i].products[product].packed = PackedFactor(
+              buffer: target, start: start, depth: depth)
+            start += factor.depth
+            product += 1
+          }
         }
       }
       steps[s].work = .contraction(contraction)
@@ -149,13 +156,6 @@ extension Lowering {
       }
     }
   }
-}
-
-/// A right operand: so many rows and columns of a view.
-private struct Factor: Hashable {
-  let view: View
-  let depth: Int
-  let columns: Int
 }
 
 extension Contraction {

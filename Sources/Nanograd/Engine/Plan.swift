@@ -107,13 +107,13 @@ final class Plan: @unchecked Sendable {
         contractions += 1
         return contraction.dtype == .float32
           ? ContractionLoop<Float>(contraction) : ContractionLoop<Double>(contraction)
-      case .pack(let b, let depth, let columns, let dtype, let target):
+      case .pack(let factors, let dtype, let target):
         rows =
           dtype == .float32
-          ? Float.kernels.panelCount(columns) : Double.kernels.panelCount(columns)
+          ? Float.kernels.panelCount(factors[0].columns)
+          : Double.kernels.panelCount(factors[0].columns)
         return dtype == .float32
-          ? PackLoop<Float>(b, depth: depth, columns: columns, target: target)
-          : PackLoop<Double>(b, depth: depth, columns: columns, target: target)
+          ? PackLoop<Float>(factors, target: target) : PackLoop<Double>(factors, target: target)
       case .reduceRuns(let code, let source, let length, let runs, let dtype, let target):
         return dtype == .float32
           ? ReduceRunsLoop<Float>(

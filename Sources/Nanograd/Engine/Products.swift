@@ -98,7 +98,8 @@ extension Lowering {
         if let shape = try? Shape([contraction.rows, product.depth]) {
           reads.append(read(product.a, shape, contraction.rows))
         }
-        reads.append(Step.Read(buffer: product.packed ?? product.b.buffer, isAligned: false))
+        reads.append(
+          Step.Read(buffer: product.packed?.buffer ?? product.b.buffer, isAligned: false))
       }
     }
     return reads

@@ -62,18 +62,18 @@ final class Context: @unchecked Sendable {
 
 /// A row is a panel.
 final class PackLoop<T: FloatElement>: StepLoop {
-  private let b: View
-  private let depth: Int
+  private let factors: [Factor]
   private let columns: Int
+  private let depth: Int
   private let target: Int
   let cost: Double
   let scratch = 0
 
-  init(_ b: View, depth: Int, columns: Int, target: Int) {
-    self.b = b
-    self.depth = depth
-    self.columns = columns
+  init(_ factors: [Factor], target: Int) {
+    self.factors = factors
     self.target = target
+    columns = factors[0].columns
+    depth = factors.reduce(0) { $0 + $1.depth }
     cost = 50 + 0.2 * Double(depth) * Double(columns)
   }
 
@@ -82,10 +82,14 @@ final class PackLoop<T: FloatElement>: StepLoop {
   func run(_ panels: Range<Int>, _ context: Context, _ scratch: UnsafeMutableRawPointer) {
     for panel in panels {
       let panel = T.kernels.panel(panel, of: columns)
-      T.kernels.pack(
-        context.pointer(b.buffer, T.self) + b.offset + panel.lowerBound * b.strides[1],
-        b.strides[0], b.strides[1], depth, panel.count,
-        context.pointer(target, T.self) + panel.lowerBound * depth)
+      var packed = context.pointer(target, T.self) + panel.lowerBound * depth
+      for factor in factors {
+        let b = factor.view
+        T.kernels.pack(
+          context.pointer(b.buffer, T.self) + b.offset + panel.lowerBound * b.strides[1],
+          b.strides[0], b.strides[1], factor.depth, panel.count, packed)
+        packed += factor.depth * T.kernels.panelStride(panel.count)
+      }
     }
   }
 }

@@ -96,7 +96,21 @@ struct Product {
   /// A is rows × depth, B is depth × columns; the strides are those of the views' two axes.
   let depth: Int
   /// The packed B, or nil where B is read where it is.
-  var packed: Int?
+  var packed: PackedFactor?
+}
+
+/// A right operand: so many rows and columns of a view.
+struct Factor: Hashable {
+  let view: View
+  let depth: Int
+  let columns: Int
+}
+
+/// A right operand in panels, each of which begins with `start` rows of others and has `depth` in all.
+struct PackedFactor {
+  let buffer: Int
+  let start: Int
+  let depth: Int
 }
 
 /// C = Σ A·B, or C += Σ A·B, for several C that share every B.
@@ -118,8 +132,8 @@ struct Step {
   enum Work {
     case map(Map)
     case contraction(Contraction)
-    /// Copies B into panels.
-    case pack(View, depth: Int, columns: Int, dtype: DType, target: Int)
+    /// Copies B into panels, or several of as many columns, one below the other.
+    case pack([Factor], dtype: DType, target: Int)
     /// Reduces runs of `length` elements, `runs` to a row.
     case reduceRuns(ReductionCode, source: Int, length: Int, runs: Int, dtype: DType, target: Int)
     /// Reduces `length` rows of `columns` elements to one.
