@@ -11,7 +11,9 @@ enum Blocking {
   static let rows = 192
   static let columns = 1536
   /// Up to so many rows a product reads B where it is, if its rows are contiguous.
-  static let rowsToReadDirectly = 3 * TileShape.height
+  static let rowsToReadDirectly = 12 * TileShape.height
+  /// Up to so many it reads A where it is, if its rows are contiguous.
+  static let rowsOfAToReadDirectly = 128
   static let workspace = depth * (columns + rows)
 }
 
@@ -129,7 +131,8 @@ private struct Product<V: Lanes> {
     let packedB = workspace
     let packedA = workspace + Blocking.depth &* Blocking.columns
     let readsB = columnStrideB == 1 && m <= Blocking.rowsToReadDirectly
-    let packsA = !readsB && n > 2 &* TileShape.width &* V.count
+    let readsA = columnStrideA == 1 && m <= Blocking.rowsOfAToReadDirectly
+    let packsA = !readsA && !readsB && n > 2 &* TileShape.width &* V.count
     for j in stride(from: 0, to: n, by: Blocking.columns) {
       let columns = min(Blocking.columns, n &- j)
       for p in stride(from: 0, to: k, by: Blocking.depth) {
