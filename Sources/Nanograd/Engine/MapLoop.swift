@@ -1,6 +1,7 @@
 //  A map as it is run: its program over tiles that stay in the first-level cache.
 
 import CPlatform
+internal import CPrefetch
 import NanogradKernelTable
 
 /// One instruction over a tile. `sources` are the tiles of the program, `steps` their strides.
@@ -114,6 +115,7 @@ final class MapLoop<T: FloatElement>: StepLoop {
   private let reductions: [(target: Int, start: T)]
   /// Inputs and stored results, which come first among the sources; registers follow.
   private var memorySources: Int
+  private let inputs: Int
   /// The axes, with those merged that lie in order for every source; the innermost last.
   private let dimensions: [Int]
   /// Indices of the first axis to a row.
@@ -151,6 +153,7 @@ final class MapLoop<T: FloatElement>: StepLoop {
         (reduction.target, 0, (0..<map.shape.rank).map { $0 == 0 ? 1 : 0 })
       }
     memorySources = memory.count
+    inputs = map.inputs.count
     isStreaming =
       map.shape.size * MemoryLayout<T>.size >= 32 << 20
       && map.instructions.contains(where: \.isStored)
@@ -352,10 +355,24 @@ final class MapLoop<T: FloatElement>: StepLoop {
     while done < length {
       let n = Swift.min(tile, length - done)
       for s in 0..<memorySources { current[s] = base[s] + (start + done) * steps[s] }
+      let next = isStreaming ? Swift.min(tile, length - done - n) : 0
+      let share = next / self.length + 1
       for i in 0..<self.length {
+        if next > 0 { prefetch(i * share, Swift.min((i + 1) * share, next), after: n, current) }
         program[i]._withUnsafeGuaranteedRef { $0.run(current, steps, n) }
       }
       done += n
+    }
+  }
+
+  /// Asks for a part of the next tile, so that memory is at work while the program is.
+  private func prefetch(
+    _ start: Int, _ end: Int, after n: Int,
+    _ current: UnsafeMutablePointer<UnsafeMutablePointer<T>>
+  ) {
+    let line = 64 / MemoryLayout<T>.size
+    for s in 0..<inputs where steps[s] == 1 {
+      for i in stride(from: start, to: end, by: line) { ngp_prefetch(current[s] + n + i) }
     }
   }
 }
