@@ -14,6 +14,45 @@ public enum BinaryCode: UInt8, CaseIterable, Sendable {
   case add, subtract, multiply, divide, power, maximum, minimum, equal, less, lessEqual
 }
 
+/// Two operations of arithmetic, the second on the first one's result, which is its first operand or the
+/// other.
+public struct PairCode: CaseIterable, Hashable, Sendable {
+  public enum Operation: UInt8, CaseIterable, Sendable {
+    case add, subtract, multiply
+
+    public init?(_ code: BinaryCode) {
+      switch code {
+      case .add: self = .add
+      case .subtract: self = .subtract
+      case .multiply: self = .multiply
+      default: return nil
+      }
+    }
+  }
+
+  public let first: Operation
+  public let second: Operation
+  public let isResultFirst: Bool
+
+  public init(_ first: Operation, _ second: Operation, isResultFirst: Bool) {
+    (self.first, self.second, self.isResultFirst) = (first, second, isResultFirst)
+  }
+
+  public static var allCases: [PairCode] {
+    Operation.allCases.flatMap { first in
+      Operation.allCases.flatMap { second in
+        [false, true].map { PairCode(first, second, isResultFirst: $0) }
+      }
+    }
+  }
+
+  /// Its place among all cases.
+  fileprivate var index: Int {
+    (Int(first.rawValue) * Operation.allCases.count + Int(second.rawValue)) * 2
+      + (isResultFirst ? 1 : 0)
+  }
+}
+
 /// A reduction of many elements to one. Of no elements: 0, -infinity, +infinity.
 public enum ReductionCode: UInt8, CaseIterable, Sendable {
   case sum, max, min
@@ -31,6 +70,14 @@ public struct ScalarKernels<Scalar>: Sendable {
     @Sendable (
       _ a: UnsafePointer<Scalar>, _ strideA: Int, _ b: UnsafePointer<Scalar>, _ strideB: Int,
       _ y: UnsafeMutablePointer<Scalar>, _ count: Int
+    ) -> Void
+
+  /// `y[i] = second(first(a[i], b[i]), c[i])`, or with the operands of the second exchanged. Each is
+  /// rounded by itself. Strides are 0 or 1.
+  public typealias Pair =
+    @Sendable (
+      _ a: UnsafePointer<Scalar>, _ strideA: Int, _ b: UnsafePointer<Scalar>, _ strideB: Int,
+      _ c: UnsafePointer<Scalar>, _ strideC: Int, _ y: UnsafeMutablePointer<Scalar>, _ count: Int
     ) -> Void
 
   /// `y[i] = c[i] != 0 ? a[i] : b[i]`; NaN counts as not 0. Strides are 0 or 1.
@@ -96,13 +143,16 @@ public struct ScalarKernels<Scalar>: Sendable {
   // wrapped to take them so: several times the price of a call.
   private struct UnaryEntry { let kernel: Unary }
   private struct BinaryEntry { let kernel: Binary }
+  private struct PairEntry { let kernel: Pair }
   private struct ReduceEntry { let kernel: Reduce }
   private let unaryEntries: [UnaryEntry]
   private let binaryEntries: [BinaryEntry]
+  private let pairEntries: [PairEntry]
   private let reduceEntries: [ReduceEntry]
 
   public func unary(_ code: UnaryCode) -> Unary { unaryEntries[Int(code.rawValue)].kernel }
   public func binary(_ code: BinaryCode) -> Binary { binaryEntries[Int(code.rawValue)].kernel }
+  public func pair(_ code: PairCode) -> Pair { pairEntries[code.index].kernel }
   public func reduce(_ code: ReductionCode) -> Reduce {
     reduceEntries[Int(code.rawValue)].kernel
   }
@@ -122,13 +172,15 @@ public struct ScalarKernels<Scalar>: Sendable {
   /// The kernels of every code are collected here, not where they are made: array code that is
   /// compiled for one instruction set must not end up serving another.
   public init(
-    unary: (UnaryCode) -> Unary, binary: (BinaryCode) -> Binary, select: @escaping Select,
-    reduce: (ReductionCode) -> Reduce, transpose: @escaping Transpose, matmul: @escaping Matmul,
+    unary: (UnaryCode) -> Unary, binary: (BinaryCode) -> Binary, pair: (PairCode) -> Pair,
+    select: @escaping Select, reduce: (ReductionCode) -> Reduce, transpose: @escaping Transpose,
+    matmul: @escaping Matmul,
     matmulWorkspace: Int, contract: @escaping Contract, pack: @escaping Pack,
     packRows: @escaping PackRows, panelWidth: Int, cacheBlock: Int
   ) {
     unaryEntries = UnaryCode.allCases.map { UnaryEntry(kernel: unary($0)) }
     binaryEntries = BinaryCode.allCases.map { BinaryEntry(kernel: binary($0)) }
+    pairEntries = PairCode.allCases.map { PairEntry(kernel: pair($0)) }
     self.select = select
     reduceEntries = ReductionCode.allCases.map { ReduceEntry(kernel: reduce($0)) }
     self.transpose = transpose

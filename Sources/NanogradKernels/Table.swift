@@ -7,6 +7,7 @@ where E.Scalar == V.Scalar {
   ScalarKernels(
     unary: { unary($0, V.self) },
     binary: { binary($0, V.self) },
+    pair: { pair($0, V.self) },
     select: select(V.self),
     reduce: { reduction($0, V.self) },
     transpose: { x, stride, rows, columns, y in transpose(x, stride, rows, columns, y, rows) },

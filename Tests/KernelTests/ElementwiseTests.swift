@@ -111,6 +111,52 @@ private func checkBinary<S: KernelScalar>(_ table: KernelTable, _: S.Type) {
   }
 }
 
+/// A pair gives the bits of its two operations, one after the other.
+private func checkPair<S: KernelScalar>(_ table: KernelTable, _: S.Type) {
+  let kernels = S.kernels(table)
+  var sampler = Sampler(10)
+  func code(_ operation: PairCode.Operation) -> BinaryCode {
+    switch operation {
+    case .add: .add
+    case .subtract: .subtract
+    case .multiply: .multiply
+    }
+  }
+  XCTAssertEqual(Set(PairCode.allCases).count, 18)
+  for pair in PairCode.allCases {
+    for count in Array(0...(128 / MemoryLayout<S>.size + 1)) + [1000] {
+      let samples: [[S]] = (0..<3).map { _ in sampler.mixed(max(count, 1)) }
+      for strides in 0..<8 {
+        let step = (0..<3).map { strides >> $0 & 1 }
+        let x = (0..<3).map { i in
+          Guarded(step[i] == 0 ? [samples[i][0]] : samples[i], shift: (count + i) % 4)
+        }
+        let between = Guarded<S>(count: count)
+        let expected = Guarded<S>(count: count)
+        kernels.binary(code(pair.first))(
+          x[0].const, step[0], x[1].const, step[1], between.pointer, count)
+        let second = kernels.binary(code(pair.second))
+        if pair.isResultFirst {
+          second(between.const, 1, x[2].const, step[2], expected.pointer, count)
+        } else {
+          second(x[2].const, step[2], between.const, 1, expected.pointer, count)
+        }
+        let output = Guarded<S>(count: count)
+        let kernel = kernels.pair(pair)
+        kernel(
+          x[0].const, step[0], x[1].const, step[1], x[2].const, step[2], output.pointer, count)
+        XCTAssert(
+          output.isIntact && same(output.values, expected.values), "\(table.name) \(pair) \(count)")
+        guard let own = step.firstIndex(of: 1) else { continue }
+        kernel(
+          x[0].const, step[0], x[1].const, step[1], x[2].const, step[2], x[own].pointer, count)
+        XCTAssert(
+          same(Array(x[own].values.prefix(count)), expected.values), "\(pair) in place")
+      }
+    }
+  }
+}
+
 private func checkSelect<S: KernelScalar>(_ table: KernelTable, _: S.Type) {
   let kernels = S.kernels(table)
   var sampler = Sampler(9)
@@ -136,6 +182,7 @@ private func checkSelect<S: KernelScalar>(_ table: KernelTable, _: S.Type) {
 final class ElementwiseTests: XCTestCase {
   func testUnary() { forEach({ checkUnary($0, Float.self) }, { checkUnary($0, Double.self) }) }
   func testBinary() { forEach({ checkBinary($0, Float.self) }, { checkBinary($0, Double.self) }) }
+  func testPair() { forEach({ checkPair($0, Float.self) }, { checkPair($0, Double.self) }) }
   func testSelect() { forEach({ checkSelect($0, Float.self) }, { checkSelect($0, Double.self) }) }
 
   /// The special cases of IEEE 754's power, all pairs of a table of bases and exponents.

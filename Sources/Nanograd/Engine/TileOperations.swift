@@ -1,0 +1,115 @@
+//  What a map's program consists of: loops over tiles.
+
+import CPlatform
+import NanogradKernelTable
+
+/// One instruction over a tile. `sources` are the tiles of the program, `steps` their strides.
+class TileOperation<T: FloatElement> {
+  typealias Sources = UnsafeMutablePointer<UnsafeMutablePointer<T>>
+  let a: Int
+  let y: Int
+
+  init(a: Int, y: Int) {
+    self.a = a
+    self.y = y
+  }
+
+  func run(_ sources: Sources, _ steps: UnsafePointer<Int>, _ count: Int) {}
+}
+
+final class UnaryOperation<T: FloatElement>: TileOperation<T> {
+  // A constant of an object is called without counting references, unlike an element of an array.
+  private let kernel: ScalarKernels<T>.Unary
+
+  init(_ code: UnaryCode, a: Int, y: Int) {
+    kernel = T.kernels.unary(code)
+    super.init(a: a, y: y)
+  }
+
+  override func run(_ sources: Sources, _ steps: UnsafePointer<Int>, _ count: Int) {
+    kernel(sources[a], sources[y], count)
+  }
+}
+
+final class BinaryOperation<T: FloatElement>: TileOperation<T> {
+  private let kernel: ScalarKernels<T>.Binary
+  private let b: Int
+
+  init(_ code: BinaryCode, a: Int, b: Int, y: Int) {
+    kernel = T.kernels.binary(code)
+    self.b = b
+    super.init(a: a, y: y)
+  }
+
+  override func run(_ sources: Sources, _ steps: UnsafePointer<Int>, _ count: Int) {
+    kernel(sources[a], steps[a], sources[b], steps[b], sources[y], count)
+  }
+}
+
+/// Two instructions in one loop, which has the first one's results in registers of the processor.
+final class PairOperation<T: FloatElement>: TileOperation<T> {
+  private let kernel: ScalarKernels<T>.Pair
+  private let b: Int
+  private let c: Int
+
+  init(_ code: PairCode, a: Int, b: Int, c: Int, y: Int) {
+    kernel = T.kernels.pair(code)
+    self.b = b
+    self.c = c
+    super.init(a: a, y: y)
+  }
+
+  override func run(_ sources: Sources, _ steps: UnsafePointer<Int>, _ count: Int) {
+    kernel(
+      sources[a], steps[a], sources[b], steps[b], sources[c], steps[c], sources[y], count)
+  }
+}
+
+final class SelectOperation<T: FloatElement>: TileOperation<T> {
+  private let kernel = T.kernels.select
+  private let b: Int
+  private let c: Int
+
+  init(a: Int, b: Int, c: Int, y: Int) {
+    self.b = b
+    self.c = c
+    super.init(a: a, y: y)
+  }
+
+  override func run(_ sources: Sources, _ steps: UnsafePointer<Int>, _ count: Int) {
+    kernel(
+      sources[a], steps[a], sources[b], steps[b], sources[c], steps[c], sources[y], count)
+  }
+}
+
+/// Collects elements that lie apart into a tile.
+final class CollectOperation<T: FloatElement>: TileOperation<T> {
+  override func run(_ sources: Sources, _ steps: UnsafePointer<Int>, _ count: Int) {
+    let (x, y, stride) = (sources[a], sources[y], steps[a])
+    for i in 0..<count { y[i] = x[i * stride] }
+  }
+}
+
+/// Writes a tile to memory past the caches.
+final class StreamOperation<T: FloatElement>: TileOperation<T> {
+  override func run(_ sources: Sources, _ steps: UnsafePointer<Int>, _ count: Int) {
+    ngp_stream(sources[y], sources[a], count * MemoryLayout<T>.size)
+  }
+}
+
+/// Reduces a tile into the element of its row.
+final class ReduceOperation<T: FloatElement>: TileOperation<T> {
+  private let kernel: ScalarKernels<T>.Reduce
+  private let combine: ScalarKernels<T>.Binary
+
+  init(_ code: ReductionCode, a: Int, y: Int) {
+    kernel = T.kernels.reduce(code)
+    combine = T.kernels.binary(code.pairwise)
+    super.init(a: a, y: y)
+  }
+
+  override func run(_ sources: Sources, _ steps: UnsafePointer<Int>, _ count: Int) {
+    var part = kernel(sources[a], count)
+    combine(sources[y], 1, &part, 1, sources[y], 1)
+  }
+}

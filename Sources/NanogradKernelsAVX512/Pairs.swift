@@ -1,0 +1,1 @@
+../NanogradKernels/Pairs.swift
