@@ -1,6 +1,7 @@
 /* Long runs leave nothing behind: 100,000 training steps, each with a graph of its own. */
 #include "support.h"
 
+#include <stdlib.h>
 #include <unistd.h>
 
 #if defined(__has_feature)
@@ -70,8 +71,9 @@ static void test_a_hundred_thousand_steps(void **state) {
   assert_int_equal(ng_live_handles(), handles);
   assert_int_equal(ng_live_bytes(), bytes);
 #ifndef WITH_SANITIZER
-  /* Five bytes lost in each step would show. */
-  assert_true(resident() - memory < 450);
+  /* Five bytes lost in each step would show; but valgrind keeps what was freed for a while. */
+  if (getenv("NANOGRAD_TEST_MEMCHECK") == NULL)
+    assert_true(resident() - memory < 450);
 #else
   (void)memory;
 #endif

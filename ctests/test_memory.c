@@ -190,7 +190,7 @@ static void test_limit_for_all_threads(void **state) {
 
 /* Under valgrind, which needs far more addresses than the program, there is no limiting them. */
 static void skip_without_limits(void) {
-  if (getenv("NANOGRAD_TEST_UNLIMITED") != NULL)
+  if (getenv("NANOGRAD_TEST_MEMCHECK") != NULL)
     skip();
 }
 

@@ -36,7 +36,7 @@ for test in "${tests[@]}"; do
   fi
   start=$SECONDS
   status=0
-  NANOGRAD_ISA=baseline NANOGRAD_TEST_UNLIMITED=1 valgrind --error-exitcode=99 --leak-check=full \
+  NANOGRAD_ISA=baseline NANOGRAD_TEST_MEMCHECK=1 valgrind --error-exitcode=99 --leak-check=full \
     --errors-for-leak-kinds=none --show-leak-kinds=definite,indirect \
     --child-silent-after-fork=yes "build/ctests/$test" >"$log" 2>&1 || status=$?
   lost=$(sed -nE 's/.*(definitely|indirectly) lost: ([0-9,]+ bytes).*/\2 \1/p' "$log" | paste -sd';')
