@@ -66,7 +66,7 @@ private func contracted<S: KernelScalar>(
           kernels.packRows(
             term.a, term.rowStride, term.columnStride, count, term.depth, &packed, starts[t], depth)
         }
-        XCTAssertFalse(packed.contains { $0 != $0 }, "an element was left out")
+        XCTAssert(!packed.contains { $0 != $0 }, "an element was left out")
         terms = [
           ContractionTerm(
             packedRows: packed.withUnsafeBufferPointer { $0.baseAddress! }, panel: panel0,
