@@ -72,20 +72,16 @@ public struct ScalarKernels<Scalar>: Sendable {
       _ y: UnsafeMutablePointer<Scalar>, _ count: Int
     ) -> Void
 
-  /// `y[i] = second(first(a[i], b[i]), c[i])`, or with the operands of the second exchanged. Each is
-  /// rounded by itself. Strides are 0 or 1.
-  public typealias Pair =
+  /// Strides are 0 or 1. `Pair`: `y[i] = second(first(a[i], b[i]), c[i])`, or with the operands of the
+  /// second exchanged; each is rounded by itself. `Select`: `y[i] = a[i] != 0 ? b[i] : c[i]`; NaN counts
+  /// as not 0.
+  public typealias Ternary =
     @Sendable (
       _ a: UnsafePointer<Scalar>, _ strideA: Int, _ b: UnsafePointer<Scalar>, _ strideB: Int,
       _ c: UnsafePointer<Scalar>, _ strideC: Int, _ y: UnsafeMutablePointer<Scalar>, _ count: Int
     ) -> Void
-
-  /// `y[i] = c[i] != 0 ? a[i] : b[i]`; NaN counts as not 0. Strides are 0 or 1.
-  public typealias Select =
-    @Sendable (
-      _ c: UnsafePointer<Scalar>, _ strideC: Int, _ a: UnsafePointer<Scalar>, _ strideA: Int,
-      _ b: UnsafePointer<Scalar>, _ strideB: Int, _ y: UnsafeMutablePointer<Scalar>, _ count: Int
-    ) -> Void
+  public typealias Pair = Ternary
+  public typealias Select = Ternary
 
   /// Reduces `count` contiguous elements to one, by a tree that depends on `count` alone: the same
   /// bits on AVX2, AVX-512 and for any caller. max and min give NaN if any element is NaN.

@@ -79,6 +79,16 @@ final class EngineProductTests: EngineTestCase {
       XCTAssertFalse(try planDescription(of: [product]).isEmpty)
       XCTAssertFalse(try planDescription(of: [sum(product), product + product]).isEmpty)
     }
+    // Deeper together than any integer, in one contraction.
+    for (columns, depth) in [(1, 1 << 56), (16, 1 << 52)] {
+      var total = try random([1, columns])
+      for seed in 1...600 {
+        let y = try random([1, 1], seed: UInt64(seed))
+        total =
+          try total + matmul(broadcastTo(y, [1, depth]), broadcastTo(x, [depth, columns]))
+      }
+      XCTAssertFalse(try planDescription(of: [total]).isEmpty)
+    }
   }
 
   func testTheSameBitsForAnyNumberOfThreads() throws {

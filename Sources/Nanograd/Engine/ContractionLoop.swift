@@ -39,8 +39,6 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
     let depth: Int
   }
 
-  /// The most depth of a stretch: a panel of it fills half of a first-level cache.
-  private static var stretchDepth: Int { 256 }
   private let addition = T.kernels.binary(.add)
   private let columns: Int
   private let blocks: [Block]
@@ -77,32 +75,17 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
     self.blocks = blocks
     self.terms = terms
     panelsTogether = Swift.max(
-      T.kernels.cacheBlock / (ContractionLoop.stretchDepth * T.kernels.panelWidth), 1)
-    let chunk = T.kernels.cacheBlock / (4 * ContractionLoop.stretchDepth)
+      T.kernels.cacheBlock / (Contraction.stretchDepth * T.kernels.panelWidth), 1)
+    let chunk = T.kernels.cacheBlock / (4 * Contraction.stretchDepth)
     self.chunk = chunk
-    let depth = terms.reduce(0) { $0 + $1.depth }
-    cost = 50 + 2e-2 * Double(contraction.rows) * Double(contraction.columns) * Double(depth)
+    // Of views there may be so many that no integer holds the sum of their depths.
+    let depth = terms.reduce(0) { $0 + Double($1.depth) }
+    cost = 50 + 2e-2 * Double(contraction.rows) * Double(contraction.columns) * depth
     let elements =
       terms.allSatisfy(\.isPacked)
-      ? chunk * ContractionLoop.stretchDepth
+      ? chunk * Contraction.stretchDepth
       : T.kernels.matmulWorkspace
     scratch = elements * MemoryLayout<T>.size
-  }
-
-  /// The factors of a block's products, those together whose panels fit one stretch: they are packed as one.
-  static func joined(_ factors: [Factor]) -> [[Factor]] {
-    var lists: [[Factor]] = []
-    var depth = 0
-    for factor in factors {
-      if !lists.isEmpty, depth + factor.depth <= stretchDepth {
-        lists[lists.count - 1].append(factor)
-        depth += factor.depth
-      } else {
-        lists.append([factor])
-        depth = factor.depth
-      }
-    }
-    return lists
   }
 
   /// Where the depth of a block's products is cut next. Worked out as it is needed: of views, which take no
@@ -119,9 +102,9 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
       }
     }
     guard first < end else { return nil }
-    var depth = Swift.min(terms[first].depth - start, ContractionLoop.stretchDepth)
+    var depth = Swift.min(terms[first].depth - start, Contraction.stretchDepth)
     var next = first + 1
-    while start == 0, next < end, depth + terms[next].depth <= ContractionLoop.stretchDepth {
+    while start == 0, next < end, depth + terms[next].depth <= Contraction.stretchDepth {
       depth += terms[next].depth
       next += 1
     }

@@ -113,7 +113,7 @@ extension Lowering {
         }
         guard isPacked else { continue }
         var product = 0
-        for list in ContractionLoop<Float>.joined(factors) {
+        for list in Contraction.joined(factors) {
           let depth = list.reduce(0) { $0 + $1.depth }
           if packs[list] == nil {
             let width = (contraction.columns + 15) & ~15
@@ -159,6 +159,22 @@ extension Lowering {
 }
 
 extension Contraction {
+  /// The factors of a block's products, those together whose panels fit one stretch: they are packed as one.
+  fileprivate static func joined(_ factors: [Factor]) -> [[Factor]] {
+    var lists: [[Factor]] = []
+    var depth = 0
+    for factor in factors {
+      if !lists.isEmpty, depth + factor.depth <= stretchDepth {
+        lists[lists.count - 1].append(factor)
+        depth += factor.depth
+      } else {
+        lists.append([factor])
+        depth = factor.depth
+      }
+    }
+    return lists
+  }
+
   /// Whether a B that is used once is better packed for all rows, and by all threads, than by each thread
   /// for its own. Deep ones are left to the kernel that packs a piece at a time: as fast, with less memory.
   fileprivate func isWorthPacking(_ product: Product) -> Bool {

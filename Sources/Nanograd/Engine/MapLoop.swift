@@ -128,9 +128,11 @@ final class MapLoop<T: FloatElement>: StepLoop {
         case .binary(let code):
           BinaryOperation(code, a: operands[0], b: operands[1], y: target)
         case .pair(let code):
-          PairOperation(code, a: operands[0], b: operands[1], c: operands[2], y: target)
+          TernaryOperation(
+            T.kernels.pair(code), a: operands[0], b: operands[1], c: operands[2], y: target)
         case .select:
-          SelectOperation(a: operands[0], b: operands[1], c: operands[2], y: target)
+          TernaryOperation(
+            T.kernels.select, a: operands[0], b: operands[1], c: operands[2], y: target)
         }
       operations.append(operation)
       if instruction.isStored {

@@ -117,6 +117,9 @@ struct PackedFactor {
 
 /// C = Σ A·B, or C += Σ A·B, for several C that share every B.
 struct Contraction {
+  /// The most depth that is multiplied at a time: a panel of it fills half of a first-level cache.
+  static var stretchDepth: Int { 256 }
+
   struct Block {
     let target: Int
     let accumulates: Bool

@@ -46,31 +46,14 @@ final class BinaryOperation<T: FloatElement>: TileOperation<T> {
   }
 }
 
-/// Two instructions in one loop, which has the first one's results in registers of the processor.
-final class PairOperation<T: FloatElement>: TileOperation<T> {
-  private let kernel: ScalarKernels<T>.Pair
+/// A choice, or two instructions in one loop, which has the first one's results in registers of the processor.
+final class TernaryOperation<T: FloatElement>: TileOperation<T> {
+  private let kernel: ScalarKernels<T>.Ternary
   private let b: Int
   private let c: Int
 
-  init(_ code: PairCode, a: Int, b: Int, c: Int, y: Int) {
-    kernel = T.kernels.pair(code)
-    self.b = b
-    self.c = c
-    super.init(a: a, y: y)
-  }
-
-  override func run(_ sources: Sources, _ steps: UnsafePointer<Int>, _ count: Int) {
-    kernel(
-      sources[a], steps[a], sources[b], steps[b], sources[c], steps[c], sources[y], count)
-  }
-}
-
-final class SelectOperation<T: FloatElement>: TileOperation<T> {
-  private let kernel = T.kernels.select
-  private let b: Int
-  private let c: Int
-
-  init(a: Int, b: Int, c: Int, y: Int) {
+  init(_ kernel: @escaping ScalarKernels<T>.Ternary, a: Int, b: Int, c: Int, y: Int) {
+    self.kernel = kernel
     self.b = b
     self.c = c
     super.init(a: a, y: y)
