@@ -8,17 +8,20 @@ final class Plan: @unchecked Sendable {
     let rows: Int
     let loops: [any StepLoop]
     let cost: Double
-    /// Rows that are worth keeping together: whole register tiles of matrix products.
-    let grain: Int
-    /// Whether cutting into more blocks than threads costs little.
-    let isDivisible: Bool
+    /// Whether there are matrix products.
+    let multiplies: Bool
 
     /// The number of blocks for some threads, and the rows of each.
     func blocks(_ threads: Int) -> (count: Int, rows: Int) {
+      // Rows that are worth keeping together: whole register tiles of matrix products.
+      let grain = multiplies ? 8 : 1
       // Below this a second thread costs more than it brings.
       guard threads > 1, cost > 12_000, rows > grain else { return (1, rows) }
-      let wish = isDivisible ? 4 * threads : threads
-      let size = ((rows + wish - 1) / wish + grain - 1) / grain * grain
+      // Several blocks for each thread, so that none waits long for another that is slower, but every
+      // block reads all of a product's B: at least so many rows should pass it.
+      let share = (rows + threads - 1) / threads
+      let wish = Swift.max((share + 3) / 4, multiplies ? Swift.min(share, 32) : 1)
+      let size = (wish + grain - 1) / grain * grain
       return ((rows + size - 1) / size, size)
     }
   }
@@ -97,14 +100,13 @@ final class Plan: @unchecked Sendable {
 
   private static func run(of chain: Chain, _ lowering: Lowering) throws -> Run {
     var rows = chain.rows ?? 1
-    var contractions = 0
-    var isLight = true
+    var multiplies = false
     let loops: [any StepLoop] = try chain.steps.map { step in
       switch step.work {
       case .map(let map):
         return map.dtype == .float32 ? MapLoop<Float>(map) : MapLoop<Double>(map)
       case .contraction(let contraction):
-        contractions += 1
+        multiplies = true
         return contraction.dtype == .float32
           ? ContractionLoop<Float>(contraction) : ContractionLoop<Double>(contraction)
       case .pack(let factors, let dtype, let target):
@@ -128,7 +130,6 @@ final class Plan: @unchecked Sendable {
           : ReduceRowsLoop<Double>(
             code, source: source, length: length, columns: columns, target: target)
       case .general(let node, let sources, let target):
-        isLight = false
         return GeneralLoop(
           try lowering.nodes[node].prototype(),
           sources: sources.map { ($0, lowering.buffers[$0].bytes) }, target: target)
@@ -136,7 +137,7 @@ final class Plan: @unchecked Sendable {
     }
     return Run(
       rows: rows, loops: loops, cost: loops.reduce(0) { $0 + $1.cost },
-      grain: contractions > 0 ? 8 : 1, isDivisible: isLight && contractions < 2)
+      multiplies: multiplies)
   }
 
   /// Bytes that the plan keeps between runs, for one thread.

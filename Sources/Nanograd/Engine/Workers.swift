@@ -61,7 +61,7 @@ private final class Pool: @unchecked Sendable {
   private let finished = Word()
 
   /// About 30 µs of looking before sleeping: waking costs about as much.
-  private static let patience = 1_000
+  private static let patience = 30_000
 
   static func acquire(_ helpers: Int) -> Pool? {
     let address = current.load(ordering: .acquiring)
