@@ -28,6 +28,19 @@ struct TensorMap<Value> {
     return true
   }
 
+  /// Forgets all tensors; the memory of a small map stays.
+  mutating func removeAll() {
+    guard keys.count <= 64 else {
+      self = TensorMap()
+      return
+    }
+    for i in keys.indices where keys[i] != 0 {
+      keys[i] = 0
+      values[i] = nil
+    }
+    count = 0
+  }
+
   /// Where the key is, or where it would go: its address, spread by an odd multiplier (Knuth's
   /// multiplicative hashing), and on from there.
   private func slot(of address: UInt) -> Int {

@@ -150,7 +150,7 @@ struct Derivation {
   private func kept(_ values: [Value?]) -> [Value?] {
     if root.leaf == nil, let value = values.first {
       root.memo.value = value
-      root.memo.version = request.versions[request.count - 1]
+      root.memo.version = request.version(request.count - 1)
     }
     return Array(values.dropFirst())
   }

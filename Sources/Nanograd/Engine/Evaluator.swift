@@ -16,7 +16,7 @@ public func evaluate(_ tensors: [Tensor]) throws {
     let values = try request.run()
     for (i, value) in zip(request.results, values) {
       request.node(i).memo.value = value
-      request.node(i).memo.version = request.versions[i]
+      request.node(i).memo.version = request.version(i)
     }
   }
   for root in roots { root.memo.clock = now }
@@ -41,7 +41,7 @@ extension Request {
     for i in results { uses[i] += 1 }
     for i in 0..<count {
       let node = node(i)
-      if isInput[i] {
+      if isInput(i) {
         values[i] = try value(i)
         continue
       }

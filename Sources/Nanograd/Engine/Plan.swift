@@ -194,10 +194,16 @@ final class Plan: @unchecked Sendable {
   }
 
   private func run(_ segment: [Run], _ context: Context) {
+    let cost = segment.reduce(0) { $0 + $1.cost }
+    guard context.threads > 1, cost >= 12_000 else {
+      for run in segment {
+        for loop in run.loops { loop.run(0..<run.rows, context, context.scratch.pointer) }
+      }
+      return
+    }
     let cuts = segment.map { $0.blocks(context.threads) }
     let tasks = cuts.reduce(0) { $0 + $1.count }
-    let cost = segment.reduce(0) { $0 + $1.cost }
-    let work = { (task: Int, thread: Int) in
+    Workers.run(tasks, threads: context.threads) { task, thread in
       var task = task
       var chain = 0
       while task >= cuts[chain].count {
@@ -208,11 +214,6 @@ final class Plan: @unchecked Sendable {
       let rows = task * cuts[chain].rows..<Swift.min((task + 1) * cuts[chain].rows, run.rows)
       let scratch = context.scratch.pointer + thread * self.scratchSize
       for loop in run.loops { loop.run(rows, context, scratch) }
-    }
-    if cost < 12_000 {
-      for task in 0..<tasks { work(task, 0) }
-    } else {
-      Workers.run(tasks, threads: context.threads, work)
     }
   }
 

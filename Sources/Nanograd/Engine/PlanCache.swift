@@ -35,11 +35,11 @@ extension Request {
   /// A new plan. That none can be made is no failure of the computation, but a lack of memory is: another
   /// evaluator would round differently.
   func newPlan() throws -> Plan? {
-    for i in 0..<count where !isInput[i] { try node(i).requireEnd() }
+    for i in 0..<count where !isInput(i) { try node(i).requireEnd() }
     do {
       return try Plan(
         nodes: (0..<count).map(node), same: sameNodes(),
-        operands: (0..<count).map { operands($0).map { Int($0) } }, isInput: isInput,
+        operands: (0..<count).map { operands($0).map { Int($0) } }, isInput: (0..<count).map(isInput),
         results: results)
     } catch let error as NanogradError where error.code == .memory {
       throw error
@@ -50,22 +50,21 @@ extension Request {
 
   /// Everything about the graph that a plan depends on.
   fileprivate func structure() -> [UInt64] {
-    var key: [UInt64] = []
-    key.reserveCapacity(count * 6 + results.count)
+    nodes.structure.removeAll(keepingCapacity: true)
     for i in 0..<count {
-      append(node: i, to: &key)
-      for operand in operands(i) { key.append(UInt64(operand)) }
+      append(node: i, to: &nodes.structure)
+      for operand in operands(i) { nodes.structure.append(UInt64(operand)) }
     }
-    for result in results { key.append(UInt64(result)) }
+    for result in results { nodes.structure.append(UInt64(result)) }
     // What is derived from a graph is not the graph.
-    if isWhole { key.append(.max) }
-    return key
+    if isWhole { nodes.structure.append(.max) }
+    return nodes.structure
   }
 
   /// What a node is, but for its operands.
   private func append(node i: Int, to key: inout [UInt64]) {
     let node = node(i)
-    let isInput = isInput[i]
+    let isInput = isInput(i)
     let kind = isInput && !isWhole ? Operator.variable : node.op
     key.append(
       UInt64(kind.rawValue) | UInt64(node.dtype.rawValue) << 8 | UInt64(node.rank) << 16
@@ -99,7 +98,7 @@ extension Request {
     var same = Array(0..<count)
     var known: [[UInt64]: Int] = [:]
     var key: [UInt64] = []
-    for i in 0..<count where !isInput[i] {
+    for i in 0..<count where !isInput(i) {
       key.removeAll(keepingCapacity: true)
       append(node: i, to: &key)
       for operand in operands(i) { key.append(UInt64(same[Int(operand)])) }
@@ -145,9 +144,14 @@ struct PlanCache {
   /// The most memory that cached plans keep for their intermediates, the newest plan's aside.
   private static let memory = 256 << 20
 
-  private struct Entry {
+  private final class Entry {
     let recipe: Recipe
     var used: UInt64
+
+    init(_ recipe: Recipe, used: UInt64) {
+      self.recipe = recipe
+      self.used = used
+    }
   }
   private var entries: [Structure: Entry] = [:]
 
@@ -165,16 +169,16 @@ struct PlanCache {
   static func find(_ structure: Structure) -> Recipe? {
     shared.withLock { cache in
       cache.clock += 1
-      guard let recipe = cache.entries[structure]?.recipe else { return nil }
-      cache.entries[structure]?.used = cache.clock
-      return recipe
+      guard let entry = cache.entries[structure] else { return nil }
+      entry.used = cache.clock
+      return entry.recipe
     }
   }
 
   static func insert(_ recipe: Recipe, _ structure: Structure) {
     shared.withLock { cache in
       cache.clock += 1
-      cache.entries[structure] = Entry(recipe: recipe, used: cache.clock)
+      cache.entries[structure] = Entry(recipe, used: cache.clock)
       var kept = cache.entries.values.reduce(0) { $0 + $1.recipe.plan.memory }
       while cache.entries.count > 1, cache.entries.count > capacity || kept > memory,
         let oldest = cache.entries.min(by: { $0.value.used < $1.value.used })

@@ -75,7 +75,7 @@ struct Stretches {
     for part in parts.reversed() {
       let seeds = part.request.results.filter { sums[part.origin[$0]] != nil }
       guard !seeds.isEmpty else { continue }
-      let targets = (0..<part.request.count).filter { part.request.isInput[$0] }
+      let targets = (0..<part.request.count).filter { part.request.isInput($0) }
       let marks = (part.request.results + targets).map { sums[part.origin[$0]] != nil }
       let structure = part.structure.marked(marks)
       let known = PlanCache.find(structure)
@@ -112,7 +112,7 @@ struct Stretches {
     for (k, tensor) in given.enumerated() { if let tensor { places[tensor] = .given(k) } }
     let starts = zip(seeds, given).compactMap { i, seed in seed.map { (of: nodes.node(i), is: $0) }
     }
-    let inside = (0..<nodes.count).filter { !nodes.isInput[$0] }.map(nodes.node)
+    let inside = (0..<nodes.count).filter { !nodes.isInput($0) }.map(nodes.node)
     let shares = try carry(inside, starts, targets.map(nodes.node))
     let totals = try zip(shares, given.dropFirst(seeds.count)).map { share, sum in
       try share.map { share in try sum.map { try $0 + share } ?? share }
