@@ -14,6 +14,9 @@ enum Blocking {
   static let rowsToReadDirectly = 12 * TileShape.height
   /// Up to so many it reads A where it is, if its rows are contiguous.
   static let rowsOfAToReadDirectly = 128
+  /// For up to so many a transposed B is read as the left operand, so many of its rows at a time.
+  static let rowsToTranspose = 96
+  static let transposedColumns = 1024
   static let workspace = depth * (columns + rows)
 }
 
@@ -127,11 +130,38 @@ private struct Product<V: Lanes> {
       V(repeating: a[i &* columnStrideA]), times: V.load(b + i &* rowStrideB, first: n))
   }
 
+  /// Whether B is transposed and has to serve few rows.
+  var isBetterTransposed: Bool {
+    guard rowStrideB == 1 && columnStrideB != 1 else { return false }
+    let isHigh = 2 &* m >= V.count && m <= Blocking.rowsToTranspose
+    return isHigh && (columnStrideA == 1 ? n >= 2 &* m : n >= m)
+  }
+
+  /// B is transposed and has to serve few rows: not worth packing. Its own rows are contiguous, so that it is
+  /// read where it is as the left operand of the transposed product, whose right one is small. Each element is
+  /// the same chain.
+  func runTransposed(_ workspace: UnsafeMutablePointer<Scalar>) {
+    let columns = Blocking.transposedColumns
+    let panel = workspace + Blocking.depth &* Blocking.rowsToTranspose
+    for j in stride(from: 0, to: n, by: columns) {
+      let count = min(columns, n &- j)
+      let target = c + j
+      if accumulate { transpose(target, strideC, m, count, panel, m) }
+      let product = Product(
+        m: count, n: m, k: k, a: b + j &* columnStrideB, rowStrideA: columnStrideB,
+        columnStrideA: rowStrideB, b: a, rowStrideB: columnStrideA, columnStrideB: rowStrideA,
+        c: panel, strideC: m, accumulate: accumulate)
+      product.run(workspace)
+      transpose(panel, m, count, m, target, strideC)
+    }
+  }
+
   func run(_ workspace: UnsafeMutablePointer<Scalar>) {
     let packedB = workspace
     let packedA = workspace + Blocking.depth &* Blocking.columns
     let readsB = columnStrideB == 1 && m <= Blocking.rowsToReadDirectly
-    let readsA = columnStrideA == 1 && m <= Blocking.rowsOfAToReadDirectly
+    let readsA =
+      columnStrideA == 1 && (m <= Blocking.rowsOfAToReadDirectly || n <= Blocking.rowsToTranspose)
     let packsA = !readsA && !readsB && n > 2 &* TileShape.width &* V.count
     for j in stride(from: 0, to: n, by: Blocking.columns) {
       let columns = min(Blocking.columns, n &- j)
@@ -265,6 +295,8 @@ where E.Scalar == V.Scalar {
       isShort ? product.runColumnOfShortRows(E.self) : product.runColumn(E.self)
     } else if product.m == 1 && product.n < V.count && product.columnStrideB == 1 {
       product.runShortRow()
+    } else if product.isBetterTransposed {
+      product.runTransposed(workspace)
     } else {
       product.run(workspace)
     }

@@ -179,7 +179,10 @@ extension Contraction {
   /// for its own. Deep ones are left to the kernel that packs a piece at a time: as fast, with less memory.
   fileprivate func isWorthPacking(_ product: Product) -> Bool {
     guard product.depth <= 512, columns >= 32 else { return false }
-    return rows >= (product.b.strides[1] == 1 ? 192 : 16)
+    if product.b.strides[1] == 1 { return rows >= 192 }
+    // A transposed B for few rows is read where it is.
+    let isWide = columns >= (product.a.strides[1] == 1 ? 2 * rows : rows)
+    return rows >= (isWide ? 97 : 16)
   }
 
   fileprivate func factor(_ product: Product) -> Factor {

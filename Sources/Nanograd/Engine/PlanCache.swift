@@ -39,7 +39,8 @@ extension Request {
     do {
       return try Plan(
         nodes: (0..<count).map(node), same: sameNodes(),
-        operands: (0..<count).map { operands($0).map { Int($0) } }, isInput: (0..<count).map(isInput),
+        operands: (0..<count).map { operands($0).map { Int($0) } },
+        isInput: (0..<count).map(isInput),
         results: results)
     } catch let error as NanogradError where error.code == .memory {
       throw error
