@@ -130,6 +130,51 @@ private struct Product<V: Lanes> {
       V(repeating: a[i &* columnStrideA]), times: V.load(b + i &* rowStrideB, first: n))
   }
 
+  /// C is a long row: four vectors of it at once, for the same reason.
+  @inline(__always)
+  func runLongRow() {
+    for p in stride(from: 0, to: k, by: Blocking.depth) {
+      let block = p..<min(p &+ Blocking.depth, k)
+      let adds = accumulate || p > 0
+      var j = 0
+      while j &+ 4 &* V.count <= n {
+        var sums = (V.zero, V.zero, V.zero, V.zero)
+        var row = b + (p &* rowStrideB &+ j)
+        for i in block {
+          let factor = V(repeating: a[i &* columnStrideA])
+          sums.0 = sums.0.adding(factor, times: V.load(row))
+          sums.1 = sums.1.adding(factor, times: V.load(row + V.count))
+          sums.2 = sums.2.adding(factor, times: V.load(row + 2 &* V.count))
+          sums.3 = sums.3.adding(factor, times: V.load(row + 3 &* V.count))
+          row += rowStrideB
+        }
+        put(sums.0, c + j, adds)
+        put(sums.1, c + (j &+ V.count), adds)
+        put(sums.2, c + (j &+ 2 &* V.count), adds)
+        put(sums.3, c + (j &+ 3 &* V.count), adds)
+        j &+= 4 &* V.count
+      }
+      while j < n {
+        // The last vector overlaps the one before it, of which it leaves alone what is there already.
+        let first = min(j, n &- V.count)
+        var sum = V.zero
+        for i in block {
+          sum = sum.adding(
+            V(repeating: a[i &* columnStrideA]), times: V.load(b + (i &* rowStrideB &+ first)))
+        }
+        for lane in j &- first..<V.count {
+          c[first &+ lane] = adds ? c[first &+ lane] + sum[lane] : sum[lane]
+        }
+        j &+= V.count
+      }
+    }
+  }
+
+  @inline(__always)
+  private func put(_ sum: V, _ c: UnsafeMutablePointer<Scalar>, _ adds: Bool) {
+    (adds ? V.load(c) + sum : sum).store(c)
+  }
+
   /// Whether B is transposed and has to serve few rows.
   var isBetterTransposed: Bool {
     guard rowStrideB == 1 && columnStrideB != 1 else { return false }
@@ -293,8 +338,8 @@ where E.Scalar == V.Scalar {
     if product.n == 1 {
       let isShort = product.k <= 8 && product.columnStrideA == 1
       isShort ? product.runColumnOfShortRows(E.self) : product.runColumn(E.self)
-    } else if product.m == 1 && product.n < V.count && product.columnStrideB == 1 {
-      product.runShortRow()
+    } else if product.m == 1 && product.columnStrideB == 1 {
+      product.n < V.count ? product.runShortRow() : product.runLongRow()
     } else if product.isBetterTransposed {
       product.runTransposed(workspace)
     } else {
