@@ -175,10 +175,14 @@ extension Contraction {
     return lists
   }
 
+  /// The most elements of a B that is packed for a single product: what is beyond is left to the kernel, which
+  /// packs a piece at a time, on each thread for itself. A view may have any number.
+  private static var mostPacked: Int { 1 << 26 }
+
   /// Whether a B that is used once is better packed for all rows, and by all threads, than by each thread
-  /// for its own. Deep ones are left to the kernel that packs a piece at a time: as fast, with less memory.
+  /// for its own.
   fileprivate func isWorthPacking(_ product: Product) -> Bool {
-    guard product.depth <= 512, columns >= 32 else { return false }
+    guard columns >= 32, product.depth <= Contraction.mostPacked / columns else { return false }
     if product.b.strides[1] == 1 { return rows >= 192 }
     // A transposed B for few rows is read where it is.
     let isWide = columns >= (product.a.strides[1] == 1 ? 2 * rows : rows)

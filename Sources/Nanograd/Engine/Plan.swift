@@ -8,19 +8,18 @@ final class Plan: @unchecked Sendable {
     let rows: Int
     let loops: [any StepLoop]
     let cost: Double
-    /// Whether there are matrix products.
-    let multiplies: Bool
+    /// How many rows a block should have at least: every one reads all of a product's B, or even packs it.
+    let leastRows: Int
 
     /// The number of blocks for some threads, and the rows of each.
     func blocks(_ threads: Int) -> (count: Int, rows: Int) {
       // Rows that are worth keeping together: whole register tiles of matrix products.
-      let grain = multiplies ? 8 : 1
+      let grain = leastRows > 1 ? 8 : 1
       // Below this a second thread costs more than it brings.
       guard threads > 1, cost > 12_000, rows > grain else { return (1, rows) }
-      // Several blocks for each thread, so that none waits long for another that is slower, but every
-      // block reads all of a product's B: at least so many rows should pass it.
+      // Several for each thread, so that none waits long for another that is slower.
       let share = (rows + threads - 1) / threads
-      let wish = Swift.max((share + 3) / 4, multiplies ? Swift.min(share, 32) : 1)
+      let wish = Swift.max((share + 3) / 4, Swift.min(share, leastRows))
       let size = (wish + grain - 1) / grain * grain
       return ((rows + size - 1) / size, size)
     }
@@ -100,13 +99,13 @@ final class Plan: @unchecked Sendable {
 
   private static func run(of chain: Chain, _ lowering: Lowering) throws -> Run {
     var rows = chain.rows ?? 1
-    var multiplies = false
+    var leastRows = 1
     let loops: [any StepLoop] = try chain.steps.map { step in
       switch step.work {
       case .map(let map):
         return map.dtype == .float32 ? MapLoop<Float>(map) : MapLoop<Double>(map)
       case .contraction(let contraction):
-        multiplies = true
+        leastRows = Swift.max(leastRows, contraction.isPacked ? 32 : rows)
         return contraction.dtype == .float32
           ? ContractionLoop<Float>(contraction) : ContractionLoop<Double>(contraction)
       case .pack(let factors, let dtype, let target):
@@ -137,7 +136,7 @@ final class Plan: @unchecked Sendable {
     }
     return Run(
       rows: rows, loops: loops, cost: loops.reduce(0) { $0 + $1.cost },
-      multiplies: multiplies)
+      leastRows: leastRows)
   }
 
   /// Bytes that the plan keeps between runs, for one thread.

@@ -130,6 +130,9 @@ struct Contraction {
   let rows: Int
   let columns: Int
   var blocks: [Block]
+
+  /// Whether every B is.
+  var isPacked: Bool { blocks.allSatisfy { $0.products.allSatisfy { $0.packed != nil } } }
 }
 
 /// A step of a plan.
