@@ -84,6 +84,23 @@ private func map<V: Lanes, First: Arithmetic, Second: Ordering>(
           start(a, strideA, fullA), start(b, strideB, fullB), start(c, strideC, fullC)
         )
         var i = 0
+        // A number that the loop is sure to keep in registers need not be read.
+        if strideA != 0 && strideB == 0 {
+          if strideC == 0 {
+            while i &+ V.count <= count {
+              Second.apply(First.apply(V.load(p), fullB.pointee), fullC.pointee).store(y + i)
+              p += V.count
+              i &+= V.count
+            }
+          } else {
+            while i &+ V.count <= count {
+              Second.apply(First.apply(V.load(p), fullB.pointee), V.load(r)).store(y + i)
+              p += V.count
+              r += V.count
+              i &+= V.count
+            }
+          }
+        }
         while i &+ V.count <= count {
           Second.apply(First.apply(V.load(p), V.load(q)), V.load(r)).store(y + i)
           p += strideA &* V.count
