@@ -177,7 +177,7 @@ extension Contraction {
 
   /// The most elements of a B that is packed for a single product: what is beyond is left to the kernel, which
   /// packs a piece at a time, on each thread for itself. A view may have any number.
-  private static var mostPacked: Int { 1 << 26 }
+  private static var mostPacked: Int { 1 << 24 }
 
   /// Whether a B that is used once is better packed for all rows, and by all threads, than by each thread
   /// for its own.

@@ -60,8 +60,15 @@ private final class Pool: @unchecked Sendable {
   /// The caller sleeps on it until the last worker leaves.
   private let finished = Word()
 
-  /// About 30 µs of looking before sleeping: waking costs about as much.
+  /// Looks before sleeping, which take about a millisecond: a thread that has fallen asleep may come half a
+  /// millisecond late, and between two loops of a training step there is less than that.
   private static let patience = 30_000
+
+  /// Waits a little before looking again, and after about 30 µs lets others have the processor, if there are
+  /// any: one may be who is waited for.
+  private static func pause(_ looks: Int) {
+    if looks > 1000, looks & 63 == 0 { sched_yield() } else { ngp_pause() }
+  }
 
   static func acquire(_ helpers: Int) -> Pool? {
     let address = current.load(ordering: .acquiring)
@@ -122,7 +129,7 @@ private final class Pool: @unchecked Sendable {
       var looks = 0
       while gate.load(ordering: .acquiring) != 0 {
         looks += 1
-        if looks < Pool.patience { ngp_pause() } else { finished.wait(seen) }
+        if looks < Pool.patience { Pool.pause(looks) } else { finished.wait(seen) }
         seen = finished.value
       }
     }
@@ -149,7 +156,7 @@ private final class Pool: @unchecked Sendable {
       while epoch.value == seen {
         looks += 1
         if looks < Pool.patience {
-          ngp_pause()
+          Pool.pause(looks)
         } else {
           sleepers.wrappingAdd(1, ordering: .sequentiallyConsistent)
           epoch.wait(seen)
