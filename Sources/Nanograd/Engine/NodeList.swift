@@ -34,10 +34,10 @@ final class NodeList {
         isInput: isInput))
   }
 
-  /// Adds a node of another list.
-  func append(_ entry: Entry, isInput: Bool) {
+  /// Adds a node of another list, whose operands' numbers have been added up to `lastOperand`, if not all.
+  func append(_ entry: Entry, isInput: Bool, lastOperand: Int? = nil) {
     var entry = entry
-    entry.lastOperand = Int32(operandNumbers.count)
+    entry.lastOperand = Int32(lastOperand ?? operandNumbers.count)
     entry.isInput = isInput
     entries.append(entry)
   }

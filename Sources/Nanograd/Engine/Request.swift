@@ -140,22 +140,22 @@ final class Request {
     var outside: [Int: Int32] = [:]
     origin = []
     for i in stretch where all.isComputed(i) {
-      var operands: [Int32] = []
-      for operand in all.operands(i).map({ Int($0) }) {
+      let start = nodes.operandNumbers.count
+      for operand in all.operands(i).lazy.map({ Int($0) }) {
         if stretch.contains(operand), all.isComputed(operand) {
-          operands.append(inside[operand - stretch.lowerBound])
+          nodes.operandNumbers.append(inside[operand - stretch.lowerBound])
           continue
         }
         if outside[operand] == nil {
           outside[operand] = Int32(count)
           origin.append(operand)
-          nodes.append(all.nodes.entries[operand], isInput: true)
+          // It has no operands: those so far are of the node that is listed next.
+          nodes.append(all.nodes.entries[operand], isInput: true, lastOperand: start)
         }
-        operands.append(outside[operand] ?? 0)
+        nodes.operandNumbers.append(outside[operand] ?? 0)
       }
       inside[i - stretch.lowerBound] = Int32(count)
       origin.append(i)
-      nodes.operandNumbers += operands
       nodes.append(all.nodes.entries[i], isInput: false)
     }
     self.results = results.map { Int(inside[$0 - stretch.lowerBound]) }
@@ -185,7 +185,7 @@ final class Request {
   }
 
   /// The numbers of the leaves.
-  var leafNumbers: [Int] { (0..<count).filter { node($0).leaf != nil } }
+  var leafNumbers: [Int] { (0..<count).filter { isInput($0) && node($0).leaf != nil } }
 
   /// The value that an input brings.
   func value(_ i: Int) throws -> Value {
