@@ -175,14 +175,16 @@ extension Contraction {
     return lists
   }
 
-  /// The most elements of a B that is packed for a single product: what is beyond is left to the kernel, which
-  /// packs a piece at a time, on each thread for itself. A view may have any number.
-  private static var mostPacked: Int { 1 << 24 }
+  /// The most bytes of a B that is packed for a single product: what is beyond, as a view may be by any number,
+  /// is left to the kernel. It packs a piece at a time, on each thread for itself, but walks over A less often.
+  private static var mostPacked: Int { 16 << 20 }
 
   /// Whether a B that is used once is better packed for all rows, and by all threads, than by each thread
   /// for its own.
   fileprivate func isWorthPacking(_ product: Product) -> Bool {
-    guard columns >= 32, product.depth <= Contraction.mostPacked / columns else { return false }
+    guard columns >= 32, product.depth <= Contraction.mostPacked / dtype.size / columns else {
+      return false
+    }
     if product.b.strides[1] == 1 { return rows >= 192 }
     // A transposed B for few rows is read where it is.
     let isWide = columns >= (product.a.strides[1] == 1 ? 2 * rows : rows)
