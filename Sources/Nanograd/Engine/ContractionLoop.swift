@@ -39,14 +39,11 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
     let depth: Int
   }
 
-  // Constants of an object: what is read from a table, or from an array, is counted each time.
+  // Constants of an object: what is read from a table is counted each time.
   private let addition = T.kernels.binary(.add)
   private let contract = T.kernels.contract
   private let packRows = T.kernels.packRows
   private let columns: Int
-  /// The columns of each panel, and how far apart its packed rows are.
-  private let panels: UnsafeMutablePointer<(columns: Range<Int>, stride: Int)>
-  private let panelCount: Int
   private let blocks: [Block]
   private let terms: [Term]
   /// Panels that share the second-level cache, with a quarter as much of A.
@@ -80,12 +77,6 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
     }
     self.blocks = blocks
     self.terms = terms
-    panelCount = T.kernels.panelCount(columns)
-    panels = .allocate(capacity: panelCount + 1)
-    for i in 0..<panelCount {
-      let panel = T.kernels.panel(i, of: columns)
-      (panels + i).initialize(to: (panel, T.kernels.panelStride(panel.count)))
-    }
     panelsTogether = Swift.max(
       T.kernels.cacheBlock / (Contraction.stretchDepth * T.kernels.panelWidth), 1)
     let chunk = T.kernels.cacheBlock / (4 * Contraction.stretchDepth)
@@ -99,8 +90,6 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
       : T.kernels.matmulWorkspace
     scratch = elements * MemoryLayout<T>.size
   }
-
-  deinit { panels.deallocate() }
 
   /// Where the depth of a block's products is cut next. Worked out as it is needed: of views, which take no
   /// memory, a list of all stretches might be longer than any memory.
@@ -130,7 +119,7 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
   func run(_ rows: Range<Int>, _ context: Context, _ scratch: UnsafeMutableRawPointer) {
     let workspace = scratch.assumingMemoryBound(to: T.self)
     let isPacked = terms[0].isPacked
-    let count = isPacked ? panelCount : 0
+    let count = isPacked ? T.kernels.panelCount(columns) : 0
     for first in stride(from: 0, to: count, by: panelsTogether) {
       let panels = first..<Swift.min(first + panelsTogether, count)
       var next = stretch(after: nil)
@@ -194,7 +183,8 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
       let target = context.pointer(block.target, T.self) + rows.lowerBound * columns
       let accumulates = block.accumulates || stretch.terms.lowerBound > 0 || stretch.start > 0
       for panel in panels {
-        let (panel, panelStride) = self.panels[panel]
+        let panel = T.kernels.panel(panel, of: columns)
+        let panelStride = T.kernels.panelStride(panel.count)
         for i in 0..<count {
           let term = terms[first + i]
           let start =

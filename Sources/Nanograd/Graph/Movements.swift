@@ -3,9 +3,9 @@
 /// Swaps the last two axes; a scalar or vector stays as it is. Gradient: g, swapped back.
 public func transpose(_ a: Tensor) throws -> Tensor {
   guard a.rank >= 2 else { return a }
-  var order = InlineArray<8, UInt8> { UInt8($0) }
-  order.swapAt(a.rank - 1, a.rank - 2)
-  return try permuted(a, order)
+  var axes = Array(0..<a.rank)
+  axes.swapAt(a.rank - 1, a.rank - 2)
+  return try permute(a, axes)
 }
 
 /// Axis `i` of the result is axis `axes[i]` of a. Gradient: g, moved back.
@@ -16,10 +16,6 @@ public func permute(_ a: Tensor, _ axes: [Int]) throws -> Tensor {
     "\(axes.count) axes for shape \(a.shape), expected \(a.rank)", in: "permute")
   var order = InlineArray<8, UInt8>(repeating: 0)
   for (i, axis) in axes.enumerated() { order[i] = UInt8(try a.shape.axis(axis)) }
-  return try permuted(a, order)
-}
-
-private func permuted(_ a: Tensor, _ order: InlineArray<8, UInt8>) throws -> Tensor {
   let shape = try Shape(rank: a.rank) { a.shape[Int(order[$0])] }
   return try Tensor(.permute, .one(a), .order(order), requested: shape)
 }
