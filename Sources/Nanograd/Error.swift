@@ -45,3 +45,28 @@ func require(
 ) throws {
   if !condition { throw NanogradError(code, text(), function: function) }
 }
+
+// MARK: What several operators expect
+
+extension DType {
+  func requireGradient(in function: String) throws {
+    try require(
+      isFloat, .dtype, "\(self) carries no gradient, expected float32 or float64", in: function)
+  }
+
+  func requireFloat(in function: String? = nil) throws {
+    try require(
+      isFloat, .dtype, "not defined for \(self), expected float32 or float64; cast converts",
+      in: function)
+  }
+
+  func requireIndices(in function: String? = nil) throws {
+    try require(!isFloat, .dtype, "indices are \(self), expected int32 or int64", in: function)
+  }
+}
+
+func requireEqualShapes(_ a: Tensor, _ b: Tensor, in function: String) throws {
+  try require(
+    a.shape == b.shape, .shape, "shapes \(a.shape) and \(b.shape), expected equal ones",
+    in: function)
+}

@@ -53,12 +53,12 @@ func record(_ error: any Error, _ function: StaticString) -> Int32 {
 }
 
 /// A handle to an object, noted in the open scope if it is a tensor's.
-func handle(_ object: AnyObject, _ kind: Kind) throws -> OpaquePointer? {
+func handle(_ object: consuming AnyObject, _ kind: Kind) throws -> OpaquePointer? {
   try Reserve.require()
   guard let handle = Handles.make(object, kind) else {
     throw NanogradError(.memory, "no memory for another handle (\(Handles.count) are alive)")
   }
-  guard kind != .tensor || Thread.current.note(handle) else {
+  guard kind != .tensor || Thread.note(handle) else {
     _ = Handles.release(handle, kind)
     throw NanogradError(.memory, "no memory to note another handle in its scope")
   }

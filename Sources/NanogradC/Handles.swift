@@ -33,12 +33,9 @@ enum Handles {
   private static let kindMask: UInt64 = (1 << kindBits) - 1
   private static let generationMask: UInt64 = (1 << (64 - slotBits - kindBits)) - 1
   private static let blockSize = 4096
-  private static let blocks = [UInt](repeating: 0, count: (1 << 26) / blockSize)
-    .withUnsafeBufferPointer { zeros in
-      let memory = UnsafeMutablePointer<Atomic<UInt>>.allocate(capacity: zeros.count)
-      for i in 0..<zeros.count { (memory + i).initialize(to: Atomic(0)) }
-      return Shared(memory)
-    }
+  private static let mostBlocks = (1 << slotBits) / blockSize
+  /// The address of an array with the address of each block, or 0; itself 0 before there is a handle.
+  private static let blocks = Atomic<UInt>(0)
   private static let blockCount: Guarded<Int> = {
     let count = Guarded(0)
     // Registered after the engine's handlers and so called before them, since its locks are taken inside of
@@ -53,18 +50,20 @@ enum Handles {
   }()
   /// The first free slot (0 for none; slot 0 is never used), below a count that makes each value unique.
   private static let free = Atomic<UInt64>(0)
-  private static let live = Atomic<Int>(0)
 
   /// Handles in use.
-  static var count: Int { live.load(ordering: .relaxed) }
+  static var count: Int {
+    var count = 0
+    forEachSlot { if $0.state.load(ordering: .relaxed) & (kindMask << 1) != 0 { count += 1 } }
+    return count
+  }
 
   /// A new handle, which owns the object; nil if the table is full or there is no memory for more of it.
-  static func make(_ object: AnyObject, _ kind: Kind) -> UInt64? {
-    guard let index = takeSlot(), let slot = slot(index) else { return nil }
+  static func make(_ object: consuming AnyObject, _ kind: Kind) -> UInt64? {
+    guard let (index, slot) = takeSlot() else { return nil }
     let generation = slot.pointee.state.load(ordering: .relaxed) >> (kindBits + 1)
     slot.pointee.object = Unmanaged.passRetained(object)
     slot.pointee.state.store(inUse(generation, kind), ordering: .releasing)
-    live.wrappingAdd(1, ordering: .relaxed)
     return (generation << (slotBits + kindBits)) | (UInt64(index) << kindBits) | kind.rawValue
   }
 
@@ -83,8 +82,7 @@ enum Handles {
     slot.pointee.object = nil
     let generation = ((state >> (kindBits + 1)) + 1) & generationMask
     slot.pointee.state.store(generation << (kindBits + 1), ordering: .releasing)
-    give(back: slotIndex(handle))
-    live.wrappingSubtract(1, ordering: .relaxed)
+    give(back: slotIndex(handle), slot)
     // Last, since it may take a whole graph apart.
     object?.release()
     return true
@@ -115,11 +113,22 @@ enum Handles {
   }
 
   private static func slot(_ index: UInt32) -> UnsafeMutablePointer<Slot>? {
-    let block = blocks.memory[Int(index) / blockSize].load(ordering: .acquiring)
-    return UnsafeMutablePointer<Slot>(bitPattern: block).map { $0 + Int(index) % blockSize }
+    block(Int(index) / blockSize).map { $0 + Int(index) % blockSize }
   }
 
-  private static func takeSlot() -> UInt32? {
+  private static func block(_ i: Int) -> UnsafeMutablePointer<Slot>? {
+    UnsafePointer<Atomic<UInt>>(bitPattern: blocks.load(ordering: .acquiring))
+      .flatMap { UnsafeMutablePointer(bitPattern: $0[i].load(ordering: .acquiring)) }
+  }
+
+  private static func forEachSlot(_ body: (borrowing Slot) -> Void) {
+    for i in 0..<mostBlocks {
+      guard let block = block(i) else { return }
+      for slot in 0..<blockSize { body(block[slot]) }
+    }
+  }
+
+  private static func takeSlot() -> (UInt32, UnsafeMutablePointer<Slot>)? {
     while true {
       let head = free.load(ordering: .acquiring)
       let index = UInt32(truncatingIfNeeded: head)
@@ -132,13 +141,12 @@ enum Handles {
       if free.compareExchange(expected: head, desired: renewed, ordering: .acquiringAndReleasing)
         .exchanged
       {
-        return index
+        return (index, slot)
       }
     }
   }
 
-  private static func give(back index: UInt32) {
-    guard let slot = slot(index) else { return }
+  private static func give(back index: UInt32, _ slot: UnsafeMutablePointer<Slot>) {
     while true {
       let head = free.load(ordering: .relaxed)
       slot.pointee.next.store(UInt32(truncatingIfNeeded: head), ordering: .relaxed)
@@ -154,36 +162,37 @@ enum Handles {
     blockCount.withLock { count in
       // Another thread may have added one meanwhile.
       if UInt32(truncatingIfNeeded: free.load(ordering: .acquiring)) != 0 { return true }
-      let bytes = MemoryLayout<Slot>.stride * blockSize
-      guard count < (1 << slotBits) / blockSize, let raw = try? Memory.take(bytes, .handles) else {
-        return false
-      }
+      guard count < mostBlocks, let list = blockList(),
+        let raw = try? Memory.take(MemoryLayout<Slot>.stride * blockSize, .handles)
+      else { return false }
       let memory = raw.bindMemory(to: Slot.self, capacity: blockSize)
       for i in 0..<blockSize { (memory + i).initialize(to: Slot()) }
-      blocks.memory[count].store(UInt(bitPattern: memory), ordering: .releasing)
+      list[count].store(UInt(bitPattern: memory), ordering: .releasing)
       let first = count * blockSize
       // Backwards, so that the lowest is handed out first; slot 0 stays out.
-      for i in (0..<blockSize).reversed() where first + i > 0 { give(back: UInt32(first + i)) }
+      for i in (0..<blockSize).reversed() where first + i > 0 {
+        give(back: UInt32(first + i), memory + i)
+      }
       count += 1
       return true
     }
   }
 
+  /// The array of blocks, made when the first one is; nil if there is no memory for it.
+  private static func blockList() -> UnsafePointer<Atomic<UInt>>? {
+    let address = blocks.load(ordering: .acquiring)
+    if let list = UnsafePointer<Atomic<UInt>>(bitPattern: address) { return list }
+    let bytes = MemoryLayout<Atomic<UInt>>.stride * mostBlocks
+    guard let raw = try? Memory.take(bytes, .handles) else { return nil }
+    let list = raw.bindMemory(to: Atomic<UInt>.self, capacity: mostBlocks)
+    for i in 0..<mostBlocks { (list + i).initialize(to: Atomic(0)) }
+    blocks.store(UInt(bitPattern: list), ordering: .releasing)
+    return UnsafePointer(list)
+  }
+
   /// In the child of a fork, where whoever held the lock of a slot is not there. A slot caught in the middle of
   /// a release has no object any more, which makes its handle a stale one.
   private static func unlockSlots() {
-    for i in 0..<(1 << slotBits) / blockSize {
-      let block = blocks.memory[i].load(ordering: .relaxed)
-      guard let memory = UnsafeMutablePointer<Slot>(bitPattern: block) else { return }
-      for slot in 0..<blockSize {
-        memory[slot].state.bitwiseAnd(~1, ordering: .relaxed)
-      }
-    }
+    forEachSlot { $0.state.bitwiseAnd(~1, ordering: .relaxed) }
   }
-}
-
-/// A pointer that several threads may hold.
-struct Shared<T: ~Copyable>: @unchecked Sendable {
-  let memory: UnsafeMutablePointer<T>
-  init(_ memory: UnsafeMutablePointer<T>) { self.memory = memory }
 }

@@ -31,6 +31,15 @@ final class Thread {
     return thread
   }
 
+  /// Notes a new handle in the calling thread's innermost scope, if one is open; false if there is no memory
+  /// for it. A thread's state is not released while it calls, so that no reference need be counted.
+  static func note(_ handle: UInt64) -> Bool {
+    guard let pointer = pthread_getspecific(key) else { return true }
+    return Unmanaged<Thread>.fromOpaque(pointer)._withUnsafeGuaranteedRef {
+      $0.scopes.isEmpty || $0.scoped.append(handle)
+    }
+  }
+
   deinit {
     while let handle = scoped.popLast() { _ = Handles.release(handle, .tensor) }
     scoped.deallocate()
@@ -63,9 +72,6 @@ final class Thread {
       _ = Handles.release(handle, .tensor)
     }
   }
-
-  /// Notes a new handle in the innermost scope, if one is open; false if there is no memory for it.
-  func note(_ handle: UInt64) -> Bool { scopes.isEmpty || scoped.append(handle) }
 
   /// Moves a handle from the innermost scope to the one around it, or out of all.
   func keep(_ handle: UInt64) {

@@ -24,10 +24,10 @@ final class Request {
   func version(_ i: Int) -> UInt64 { nodes.entries[i].version }
 
   /// The numbers of a node's operands; none for an input.
-  func operands(_ i: Int) -> ArraySlice<Int32> { nodes.operands(i) }
+  func operands(_ i: Int) -> UnsafeBufferPointer<Int32> { nodes.operands(i) }
 
   /// Those of all nodes, one after the other.
-  var operandNumbers: [Int32] { nodes.operandNumbers }
+  var operandNumbers: UnsafeBufferPointer<Int32> { nodes.operandNumbers.all }
 
   /// What the roots depend on, as far as the border, if there is one: tensors that bring their values, as
   /// others then do not.

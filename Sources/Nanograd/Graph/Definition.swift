@@ -1,7 +1,7 @@
 //  What makes a primitive: its notation, its rule for shapes, its derivative.
 
 /// The definition of a primitive, as it stands in the table of `Operator`.
-final class Definition {
+struct Definition {
   /// The derivative for operand `i` of the result `y`, given the gradient `g` that reaches `y`. It
   /// is a graph of ordinary operators. Where operands broadcast, so may the result: the reverse
   /// trace sums over what was repeated.
@@ -30,7 +30,7 @@ final class Definition {
   }
 
   /// The same, with a notation that depends on the tensor.
-  func written(_ notation: @escaping (Tensor) -> String) -> Definition {
+  consuming func written(_ notation: @escaping (Tensor) -> String) -> Definition {
     self.notation = notation
     return self
   }
@@ -55,29 +55,6 @@ enum Signature {
         other == first, .dtype, "dtypes \(first) and \(other), expected equal ones; cast converts")
     }
   }
-}
-
-extension DType {
-  func requireGradient(in function: String) throws {
-    try require(
-      isFloat, .dtype, "\(self) carries no gradient, expected float32 or float64", in: function)
-  }
-
-  func requireFloat(in function: String? = nil) throws {
-    try require(
-      isFloat, .dtype, "not defined for \(self), expected float32 or float64; cast converts",
-      in: function)
-  }
-
-  func requireIndices(in function: String? = nil) throws {
-    try require(!isFloat, .dtype, "indices are \(self), expected int32 or int64", in: function)
-  }
-}
-
-func requireEqualShapes(_ a: Tensor, _ b: Tensor, in function: String) throws {
-  try require(
-    a.shape == b.shape, .shape, "shapes \(a.shape) and \(b.shape), expected equal ones",
-    in: function)
 }
 
 /// How a result's shape follows from its operands', for operators whose function does not work it

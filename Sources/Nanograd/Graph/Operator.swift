@@ -14,8 +14,8 @@ public enum Operator: UInt8, CaseIterable, Sendable {
   // Movements of data.
   case permute, reshape, broadcast, slice, place, concatenate, gather, scatterAdd
 
-  /// The primitive's row.
-  var definition: Definition { Operator.table[Int(rawValue)] }
+  /// The primitive's row, read where it is: a copy would count references at every node.
+  var definition: Definition { _read { yield Operator.table[Int(rawValue)] } }
 
   private static nonisolated(unsafe) let table = allCases.map(define)
 }

@@ -114,7 +114,9 @@ public struct Shape: Sendable, RandomAccessCollection, CustomStringConvertible {
       columns == rows, .shape,
       "shapes \(a) and \(b): \(columns) columns on the left, \(rows) rows on the right, expected "
         + "equal numbers")
-    let batch = try Shape.broadcast(Shape(a.dropLast(2)), Shape(b.dropLast(2)))
+    let batch =
+      a.rank <= 2 && b.rank <= 2
+      ? .scalar : try Shape.broadcast(Shape(a.dropLast(2)), Shape(b.dropLast(2)))
     let hasRows = a.rank > 1
     return try Shape(rank: batch.rank + (hasRows ? 1 : 0) + (b.rank > 1 ? 1 : 0)) { axis in
       if axis < batch.rank { return batch[axis] }

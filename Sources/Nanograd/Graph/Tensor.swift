@@ -29,23 +29,23 @@ public final class Tensor: @unchecked Sendable {
     _ op: Operator, _ operands: Operands, _ attributes: Attributes = .none,
     dtype: DType? = nil, requested: Shape? = nil
   ) throws {
-    let definition = op.definition
     do {
       try Reserve.require()
-      try definition.signature.check(operands)
-      shape = try requested ?? definition.shape.shape(of: operands)
+      try op.definition.signature.check(operands)
+      shape = try requested ?? op.definition.shape.shape(of: operands)
     } catch let error as NanogradError {
-      operands.release()
-      throw error.found(by: definition.name)
+      var rest: [Tensor] = []
+      operands.release(into: &rest)
+      throw error.found(by: op.definition.name)
     }
     self.op = op
     self.operands = operands
     self.attributes = attributes
-    self.dtype = dtype ?? operands[0].dtype
+    self.dtype = dtype ?? operands.with(0) { $0.dtype }
     leaf = nil
     leadsToParameter =
-      !definition.derivatives.isEmpty && self.dtype.isFloat
-      && (0..<operands.count).contains { operands[$0].leadsToParameter }
+      !op.definition.derivatives.isEmpty && self.dtype.isFloat
+      && (0..<operands.count).contains { operands.with($0) { $0.leadsToParameter } }
   }
 
   /// A node without operands.
@@ -98,6 +98,7 @@ public final class Tensor: @unchecked Sendable {
   // A chain of a million tensors must not be a million nested calls: what this tensor alone kept
   // alive is taken apart from a list.
   deinit {
+    guard operands.count > 0 else { return }
     var list: [Tensor] = []
     dismantle(into: &list)
     while var tensor = list.popLast() {
@@ -105,10 +106,9 @@ public final class Tensor: @unchecked Sendable {
     }
   }
 
-  /// Gives up the operands. Those that have operands themselves go to the list; leaves need no care.
+  /// Gives up the operands. What might go with them is put on the list.
   private func dismantle(into list: inout [Tensor]) {
-    for i in 0..<operands.count where operands[i].operands.count > 0 { list.append(operands[i]) }
-    operands.release()
+    operands.release(into: &list)
     operands = .none
     if case .label(let label) = attributes { list.append(contentsOf: label.release()) }
   }
@@ -145,6 +145,11 @@ struct Operands {
 
   subscript(i: Int) -> Tensor { unmanaged(i).takeUnretainedValue() }
 
+  /// Reads an operand without counting a reference.
+  func with<R>(_ i: Int, _ body: (Tensor) throws -> R) rethrows -> R {
+    try unmanaged(i)._withUnsafeGuaranteedRef(body)
+  }
+
   func unmanaged(_ i: Int) -> Unmanaged<Tensor> {
     if let list { return list._withUnsafeGuaranteedRef { .passUnretained($0.tensors[i]) } }
     guard let operand = i == 0 ? first : i == 1 ? second : third else {
@@ -153,11 +158,13 @@ struct Operands {
     return operand
   }
 
-  func release() {
-    first?.release()
-    second?.release()
-    third?.release()
-    list?.release()
+  /// Releases all of them. What nobody else has goes to a list, but for leaves.
+  func release(into rest: inout [Tensor]) {
+    if let list { return rest.append(contentsOf: list.takeRetainedValue().tensors) }
+    for i in 0..<count {
+      var tensor = unmanaged(i).takeRetainedValue()
+      if tensor.operands.count > 0, isKnownUniquelyReferenced(&tensor) { rest.append(tensor) }
+    }
   }
 }
 

@@ -1,0 +1,101 @@
+//  What a plan depends on: everything about a graph but the values of its leaves, as words that can be
+//  compared.
+
+/// The structure of a graph, with a hash that is made once, word by word.
+struct Structure: Hashable, @unchecked Sendable {
+  // Written to by nobody any more.
+  private let words: Words
+  private let digest: UInt64
+  /// What else is to be told apart.
+  private var marks: [Bool] = []
+
+  init(_ request: Request) {
+    words = request.structure()
+    var digest: UInt64 = 0xCBF2_9CE4_8422_2325
+    for word in words.list.all {
+      digest = (digest ^ word) &* 0x9E37_79B9_7F4A_7C15
+      digest ^= digest >> 29
+    }
+    self.digest = digest
+  }
+
+  func marked(_ marks: [Bool]) -> Structure {
+    var result = self
+    result.marks = marks
+    return result
+  }
+
+  static func == (a: Structure, b: Structure) -> Bool {
+    a.digest == b.digest && a.marks == b.marks && a.words.list.hasSameBytes(as: b.words.list)
+  }
+
+  func hash(into hasher: inout Hasher) {
+    hasher.combine(digest)
+    hasher.combine(marks.count)
+  }
+}
+
+extension Request {
+  fileprivate func structure() -> Words {
+    let words = nodes.noWords()
+    for i in 0..<count {
+      append(node: i, to: words)
+      for operand in operands(i) { words.list.append(UInt64(operand)) }
+    }
+    for result in results { words.list.append(UInt64(result)) }
+    // What is derived from a graph is not the graph.
+    if isWhole { words.list.append(.max) }
+    return words
+  }
+
+  /// What a node is, but for its operands.
+  private func append(node i: Int, to words: Words) {
+    nodes.entries[i].tensor._withUnsafeGuaranteedRef {
+      append($0, isInput: isInput(i), operands: operands(i).count, to: words)
+    }
+  }
+
+  private func append(_ node: Tensor, isInput: Bool, operands: Int, to words: Words) {
+    let kind = isInput && !isWhole ? Operator.variable : node.op
+    words.list.append(
+      UInt64(kind.rawValue) | UInt64(node.dtype.rawValue) << 8 | UInt64(node.rank) << 16
+        | UInt64(operands) << 24 | (isInput ? 1 << 63 : 0)
+        | (isWhole && node.leadsToParameter ? 1 << 62 : 0))
+    for axis in 0..<node.rank { words.list.append(UInt64(node.shape[axis])) }
+    guard !isInput || isWhole else { return }
+    // An exponent decides which derivative a power has.
+    if isWhole, node.op == .power, let exponent = node[1].constant {
+      words.list.append(exponent.bitPattern)
+    }
+    switch node.attributes {
+    case .none, .label: break
+    case .number(let number): if !isInput { words.list.append(number.bitPattern) }
+    case .axes(let axes): words.list.append(UInt64(axes.bits))
+    case .axis(let axis): words.list.append(UInt64(axis))
+    case .order(let order):
+      var packed: UInt64 = 0
+      for axis in 0..<8 { packed |= UInt64(order[axis]) << UInt64(8 * axis) }
+      words.list.append(packed)
+    case .window(let window):
+      for axis in 0..<node.rank {
+        words.list.append(UInt64(bitPattern: Int64(window.start[axis])))
+        words.list.append(UInt64(bitPattern: Int64(window.step[axis])))
+      }
+    }
+  }
+
+  /// For each node the first that computes the same, itself if none.
+  func sameNodes() -> [Int] {
+    var same = Array(0..<count)
+    var known: [[UInt64]: Int] = [:]
+    let key = Words()
+    for i in 0..<count where !isInput(i) {
+      key.list.removeAll()
+      append(node: i, to: key)
+      for operand in operands(i) { key.list.append(UInt64(same[Int(operand)])) }
+      let words = Array(key.list.all)
+      if let first = known[words] { same[i] = first } else { known[words] = i }
+    }
+    return same
+  }
+}
