@@ -190,17 +190,19 @@ public struct ScalarKernels<Scalar>: Sendable {
   }
 }
 
+// Inlinable, because a product asks for its panels again and again, and a division by a constant is none.
 extension ScalarKernels {
-  private var lanes: Int { 64 / MemoryLayout<Scalar>.size }
+  @inlinable var lanes: Int { 64 / MemoryLayout<Scalar>.size }
 
   /// Elements from one row of a panel to the next: its columns, filled up to whole vectors.
-  public func panelStride(_ columns: Int) -> Int { (columns + lanes - 1) / lanes * lanes }
+  @inlinable public func panelStride(_ columns: Int) -> Int { (columns + lanes - 1) / lanes * lanes }
 
   /// How many panels a matrix of so many columns is cut into.
-  public func panelCount(_ columns: Int) -> Int { (columns + panelWidth - 1) / panelWidth }
+  @inlinable public func panelCount(_ columns: Int) -> Int { (columns + panelWidth - 1) / panelWidth }
 
   /// The columns of a panel: as many as fit, but the last two panels share four vectors as 2 + 2, which
   /// is faster than 3 + 1.
+  @inlinable
   public func panel(_ i: Int, of columns: Int) -> Range<Int> {
     let vectors = (columns + lanes - 1) / lanes
     let width = panelWidth / lanes

@@ -249,11 +249,14 @@ enum TileShape {
   @inline(__always)
   static func forEach(_ rows: Int, _ body: (_ row: Int, _ height: Int) -> Void) {
     let count = count(rows)
+    guard count > 0 else { return }
+    let low = rows / count
+    let higher = rows &- low &* count
     var row = 0
     for tile in 0..<count {
-      let end = (tile &+ 1) &* rows / count
-      body(row, end &- row)
-      row = end
+      let height = tile < higher ? low &+ 1 : low
+      body(row, height)
+      row &+= height
     }
   }
 

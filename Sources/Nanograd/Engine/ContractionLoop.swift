@@ -43,6 +43,7 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
   private let addition = T.kernels.binary(.add)
   private let contract = T.kernels.contract
   private let packRows = T.kernels.packRows
+  private let kernels = T.kernels
   private let columns: Int
   private let blocks: [Block]
   private let terms: [Term]
@@ -183,8 +184,8 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
       let target = context.pointer(block.target, T.self) + rows.lowerBound * columns
       let accumulates = block.accumulates || stretch.terms.lowerBound > 0 || stretch.start > 0
       for panel in panels {
-        let panel = T.kernels.panel(panel, of: columns)
-        let panelStride = T.kernels.panelStride(panel.count)
+        let panel = kernels.panel(panel, of: columns)
+        let panelStride = kernels.panelStride(panel.count)
         for i in 0..<count {
           let term = terms[first + i]
           let start =
