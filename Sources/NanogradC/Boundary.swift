@@ -66,29 +66,35 @@ func handle(_ object: consuming AnyObject, _ kind: Kind) throws -> OpaquePointer
 }
 
 /// The object behind a handle.
-func object(_ handle: OpaquePointer?, _ kind: Kind, _ name: String) throws -> AnyObject {
-  guard let handle else { throw NanogradError(.null, "\(name) is NULL, expected a handle") }
+func object(
+  _ handle: OpaquePointer?, _ kind: Kind, _ name: @autoclosure () -> String
+) throws -> AnyObject {
+  guard let handle else { throw NanogradError(.null, "\(name()) is NULL, expected a handle") }
   try Reserve.require()
   guard let object = Handles.object(UInt64(UInt(bitPattern: handle)), kind) else {
     throw NanogradError(
       .handle,
-      "\(name) is no live \(kind) handle: it was released, its scope has ended, or it never "
+      "\(name()) is no live \(kind) handle: it was released, its scope has ended, or it never "
         + "was one")
   }
   return object
 }
 
 /// The tensor behind a handle. `name` is the argument's.
-func tensor(_ handle: OpaquePointer?, _ name: String = "the tensor") throws -> Tensor {
-  unsafeDowncast(try object(handle, .tensor, name), to: Tensor.self)
+func tensor(
+  _ handle: OpaquePointer?, _ name: @autoclosure () -> String = "the tensor"
+) throws -> Tensor {
+  unsafeDowncast(try object(handle, .tensor, name()), to: Tensor.self)
 }
 
 func optimizer(_ handle: OpaquePointer?) throws -> Optimizer {
   unsafeDowncast(try object(handle, .optimizer, "the optimizer"), to: Optimizer.self)
 }
 
-func schedule(_ handle: OpaquePointer?, _ name: String = "the schedule") throws -> Schedule {
-  unsafeDowncast(try object(handle, .schedule, name), to: Box<Schedule>.self).value
+func schedule(
+  _ handle: OpaquePointer?, _ name: @autoclosure () -> String = "the schedule"
+) throws -> Schedule {
+  unsafeDowncast(try object(handle, .schedule, name()), to: Box<Schedule>.self).value
 }
 
 /// A value as an object.

@@ -157,6 +157,8 @@ public struct ScalarKernels<Scalar>: Sendable {
   public let matmul: Matmul
   /// Elements of workspace that `matmul` needs, at most, whatever the sizes.
   public let matmulWorkspace: Int
+  /// For up to so many rows `matmul` reads a transposed B where it is, if it is wide.
+  public let mostTransposedRows: Int
   public let contract: Contract
   public let pack: Pack
   public let packRows: PackRows
@@ -171,7 +173,8 @@ public struct ScalarKernels<Scalar>: Sendable {
     unary: (UnaryCode) -> Unary, binary: (BinaryCode) -> Binary, pair: (PairCode) -> Pair,
     select: @escaping Select, reduce: (ReductionCode) -> Reduce, transpose: @escaping Transpose,
     matmul: @escaping Matmul,
-    matmulWorkspace: Int, contract: @escaping Contract, pack: @escaping Pack,
+    matmulWorkspace: Int, mostTransposedRows: Int, contract: @escaping Contract,
+    pack: @escaping Pack,
     packRows: @escaping PackRows, panelWidth: Int, cacheBlock: Int
   ) {
     unaryEntries = UnaryCode.allCases.map { UnaryEntry(kernel: unary($0)) }
@@ -182,6 +185,7 @@ public struct ScalarKernels<Scalar>: Sendable {
     self.transpose = transpose
     self.matmul = matmul
     self.matmulWorkspace = matmulWorkspace
+    self.mostTransposedRows = mostTransposedRows
     self.contract = contract
     self.pack = pack
     self.packRows = packRows
@@ -195,10 +199,14 @@ extension ScalarKernels {
   @inlinable var lanes: Int { 64 / MemoryLayout<Scalar>.size }
 
   /// Elements from one row of a panel to the next: its columns, filled up to whole vectors.
-  @inlinable public func panelStride(_ columns: Int) -> Int { (columns + lanes - 1) / lanes * lanes }
+  @inlinable public func panelStride(_ columns: Int) -> Int {
+    (columns + lanes - 1) / lanes * lanes
+  }
 
   /// How many panels a matrix of so many columns is cut into.
-  @inlinable public func panelCount(_ columns: Int) -> Int { (columns + panelWidth - 1) / panelWidth }
+  @inlinable public func panelCount(_ columns: Int) -> Int {
+    (columns + panelWidth - 1) / panelWidth
+  }
 
   /// The columns of a panel: as many as fit, but the last two panels share four vectors as 2 + 2, which
   /// is faster than 3 + 1.

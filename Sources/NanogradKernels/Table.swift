@@ -12,7 +12,7 @@ where E.Scalar == V.Scalar {
     reduce: { reduction($0, V.self) },
     transpose: { x, stride, rows, columns, y in transpose(x, stride, rows, columns, y, rows) },
     matmul: matmul(V.self, E.self),
-    matmulWorkspace: Blocking.workspace,
+    matmulWorkspace: Blocking.workspace, mostTransposedRows: Blocking.rowsToTranspose,
     contract: contraction(V.self), pack: packing(V.self),
     packRows: { packRows(V.self, $0, $1, $2, $3, $4, $5, $6, $7) },
     panelWidth: TileShape.width * V.count,

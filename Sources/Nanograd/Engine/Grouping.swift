@@ -188,7 +188,7 @@ extension Contraction {
     if product.b.strides[1] == 1 { return rows >= 192 }
     // A transposed B for few rows is read where it is.
     let isWide = columns >= (product.a.strides[1] == 1 ? 2 * rows : rows)
-    return rows >= (isWide ? 97 : 16)
+    return isWide ? rows > Float.kernels.mostTransposedRows : rows >= 16
   }
 
   fileprivate func factor(_ product: Product) -> Factor {
