@@ -346,6 +346,33 @@ static void test_a_copy_may_be_written(void **state) {
   copy->deleter(copy);
 }
 
+/* Memory may be passed on without end, our own and that of others. */
+static void test_to_and_fro(void **state) {
+  (void)state;
+  struct foreign foreign;
+  float data[] = {1, 2};
+  set_foreign(&foreign, data, NG_FLOAT32, SHAPE(2), NULL);
+  ng_tensor *starts[] = {make(NG_FLOAT32, SHAPE(2), NUMBERS(1, 2)), import(&foreign)};
+  int64_t bytes = ng_live_bytes();
+  for (size_t k = 0; k < COUNT(starts); k++) {
+    ng_tensor *x = ng_keep(starts[k]);
+    for (int i = 0; i < 200000; i++) {
+      ng_scope_begin();
+      ng_tensor *next = ng_keep(ng_from_dlpack(export(x, NG_COPY_IF_NEEDED), NG_COPY_NEVER, NULL));
+      ng_scope_end();
+      assert_non_null(next);
+      expect_ok(ng_release(x));
+      x = next;
+    }
+    assert_true(ng_live_bytes() <= bytes);
+    assert_int_equal(foreign.deleted, 0);
+    expect_numbers(x, NUMBERS(1, 2), 0);
+    expect_ok(ng_release(x));
+  }
+  assert_int_equal(foreign.deleted, 1);
+  assert_true(ng_live_bytes() < bytes);
+}
+
 /* ---- Refused
  * ------------------------------------------------------------------------------------------ */
 
@@ -449,6 +476,7 @@ int main(void) {
       TEST(test_what_is_lent),
       TEST(test_lent_memory_stays_as_it_is),
       TEST(test_a_copy_may_be_written),
+      TEST(test_to_and_fro),
       TEST(test_refused),
       TEST(test_the_end_of_memory),
   };

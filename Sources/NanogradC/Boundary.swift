@@ -56,7 +56,7 @@ func record(_ error: any Error, _ function: StaticString) -> Int32 {
 func handle(_ object: consuming AnyObject, _ kind: Kind) throws -> OpaquePointer? {
   try Reserve.require()
   guard let handle = Handles.make(object, kind) else {
-    throw NanogradError(.memory, "no memory for another handle (\(Handles.count) are alive)")
+    throw NanogradError(.memory, "no memory for another handle; expected some to be released first")
   }
   guard kind != .tensor || Thread.note(handle) else {
     _ = Handles.release(handle, kind)

@@ -55,6 +55,17 @@ private final class Foreign: @unchecked Sendable {
 
   deinit { if isOurs { managed.pointee.deleter?(managed) } }
 
+  /// What keeps the memory, if it is our own that comes back. Then this object need not: it would be one more
+  /// to be deleted inside of another each time that memory goes to and fro.
+  private var ownerReturned: AnyObject? {
+    guard let deleter = managed.pointee.deleter, address(of: deleter) == address(of: giveUp) else {
+      return nil
+    }
+    return managed.pointee.context.map { Unmanaged<AnyObject>.fromOpaque($0).takeUnretainedValue() }
+  }
+
+  private func address(of deleter: Deleter) -> UInt { unsafeBitCast(deleter, to: UInt.self) }
+
   /// A Variable in its memory, or with a copy of it.
   func tensor(_ copying: Copying, tag: String?) throws -> Tensor {
     // Of another major version nothing else may be looked at.
@@ -81,7 +92,8 @@ private final class Foreign: @unchecked Sendable {
       ? "the elements are not dense and row by row"
       : !place.isAligned ? "the elements are not aligned to their size" : nil
     guard copying == .always || obstacle != nil else {
-      return try Tensor(borrowing: place.first, dtype, dimensions, tag: tag, owner: self)
+      return try Tensor(
+        borrowing: place.first, dtype, dimensions, tag: tag, owner: ownerReturned ?? self)
     }
     if copying == .never, let obstacle {
       throw NanogradError(
@@ -166,6 +178,14 @@ private struct Place {
 
 // MARK: To others
 
+private typealias Deleter = @convention(c) (UnsafeMutablePointer<ngp_dlpack>) -> Void
+
+/// The deleter of what is lent.
+private let giveUp: Deleter = { managed in
+  if let owner = managed.pointee.context { Unmanaged<AnyObject>.fromOpaque(owner).release() }
+  free(managed)
+}
+
 /// A managed tensor of the elements, which keeps them until it is deleted, on any thread. It is one
 /// piece of memory with its shape and strides.
 private func lend(_ tensor: Tensor, asCopy: Bool) throws -> UnsafeMutablePointer<ngp_dlpack> {
@@ -185,10 +205,7 @@ private func lend(_ tensor: Tensor, asCopy: Bool) throws -> UnsafeMutablePointer
   let managed = block.bindMemory(to: ngp_dlpack.self, capacity: 1)
   managed.pointee.major = 1
   managed.pointee.context = Unmanaged.passRetained(owner).toOpaque()
-  managed.pointee.deleter = { managed in
-    if let owner = managed.pointee.context { Unmanaged<AnyObject>.fromOpaque(owner).release() }
-    free(managed)
-  }
+  managed.pointee.deleter = giveUp
   let flags = asCopy ? NGP_DLPACK_IS_COPIED : NGP_DLPACK_READ_ONLY
   managed.pointee.flags = UInt64(flags)
   managed.pointee.data = tensor.size > 0 ? memory : nil

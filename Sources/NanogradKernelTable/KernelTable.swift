@@ -194,7 +194,7 @@ public struct ScalarKernels<Scalar>: Sendable {
   }
 }
 
-// Inlinable, because a product asks for its panels again and again, and a division by a constant is none.
+// Inlinable, because a product asks for its panels again and again: the vector's length is then a constant.
 extension ScalarKernels {
   @inlinable var lanes: Int { 64 / MemoryLayout<Scalar>.size }
 

@@ -48,7 +48,7 @@ extension Tensor {
   package func lent(asCopy: Bool) throws -> (memory: UnsafeMutableRawPointer, owner: AnyObject) {
     var value = try evaluated()
     if asCopy { value = try Value(copying: value.pointer, bytes: bytes) }
-    return (value.pointer, value)
+    return (value.pointer, value.lender)
   }
 }
 

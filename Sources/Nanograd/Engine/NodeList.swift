@@ -13,12 +13,18 @@ final class NodeList {
     var isInput: Bool
   }
 
+  /// A node on the way, and which of its operands comes next.
+  struct Step {
+    let tensor: Unmanaged<Tensor>
+    var next: Int
+  }
+
   fileprivate(set) var entries = Pile<Entry>()
   var operandNumbers = Pile<Int32>()
   /// The numbers of leaves. Leaves may be shared with graphs on other threads, so theirs are kept apart.
   var leaves = TensorMap<Int32>()
   /// Where the walk is.
-  var path = Pile<(tensor: Unmanaged<Tensor>, next: Int)>()
+  var path = Pile<Step>()
   /// What a plan for the nodes depends on; kept by whoever keeps the plan.
   private var words = Words()
 
@@ -70,7 +76,7 @@ final class NodeList {
 
   static func give(_ list: NodeList) {
     guard list.entries.capacity <= mostKept, list.operandNumbers.capacity <= 2 * mostKept,
-      list.words.list.capacity <= 16 * mostKept
+      list.path.capacity <= mostKept, list.words.list.capacity <= 16 * mostKept
     else { return }
     list.entries.removeAll()
     list.operandNumbers.removeAll()
@@ -87,7 +93,7 @@ final class Words {
 
 /// An array of elements without references. A walk adds several for each node; here that takes a comparison and
 /// a store, without looking whether somebody else has the array.
-struct Pile<Element>: ~Copyable {
+struct Pile<Element: BitwiseCopyable>: ~Copyable {
   private var base = UnsafeMutablePointer<Element>.allocate(capacity: 16)
   private(set) var capacity = 16
   private(set) var count = 0

@@ -61,8 +61,9 @@ final class Request {
         append(root)
         continue
       }
-      nodes.path.append((.passUnretained(root), 0))
-      while let (tensor, next) = nodes.path.last {
+      nodes.path.append(.init(tensor: .passUnretained(root), next: 0))
+      while let step = nodes.path.last {
+        let (tensor, next) = (step.tensor, step.next)
         let seen = count + nodes.path.count
         if seen & 255 == 0, seen > 0 { try claimMemory(for: seen) }
         tensor._withUnsafeGuaranteedRef { tensor in
@@ -78,7 +79,7 @@ final class Request {
             if operand.operands.count == 0 || isEnd(operand) {
               append(operand)
             } else {
-              nodes.path.append((unmanaged, 0))
+              nodes.path.append(.init(tensor: unmanaged, next: 0))
             }
           }
         }

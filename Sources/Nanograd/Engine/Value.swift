@@ -27,6 +27,10 @@ final class Value: @unchecked Sendable {
     self.owner = owner
   }
 
+  /// The value that has the memory, where this one borrows it from another. However often memory is passed to
+  /// and fro, no value is more than one step away from it.
+  var lender: Value { owner as? Value ?? self }
+
   /// Whether the memory is this object's, and not borrowed.
   var isOwn: Bool { use != nil }
 

@@ -126,7 +126,7 @@ struct Operands {
   private var list: Unmanaged<List>?
 
   private final class List {
-    let tensors: [Tensor]
+    var tensors: [Tensor]
     init(_ tensors: [Tensor]) { self.tensors = tensors }
   }
 
@@ -158,11 +158,12 @@ struct Operands {
     return operand
   }
 
-  /// Releases all of them. What nobody else has goes to a list, but for leaves.
+  /// Releases all of them, without need of memory but for a list of what nobody else has, leaves aside.
   func release(into rest: inout [Tensor]) {
-    if let list { return rest.append(contentsOf: list.takeRetainedValue().tensors) }
+    let many = list?.takeRetainedValue()
     for i in 0..<count {
-      var tensor = unmanaged(i).takeRetainedValue()
+      guard var tensor = many == nil ? unmanaged(i).takeRetainedValue() : many?.tensors.popLast()
+      else { return }
       if tensor.operands.count > 0, isKnownUniquelyReferenced(&tensor) { rest.append(tensor) }
     }
   }
