@@ -129,18 +129,23 @@ private struct ContractedPanel<Scalar> {
         a += columnStride
         b += panelStride
       }
-      // Every fourth step asks: the units that fetch and decode are as busy as those that multiply.
-      let line = term.depth &* T.Row.Element.count
-      var next = term.next + term.depth &* ahead
-      for _ in 0..<term.depth / 4 {
-        step()
-        step()
-        step()
-        step()
-        T.Row.prefetch(next, line)
-        next += 4 &* share
-      }
-      for _ in 0..<term.depth % 4 { step() }
+      #if arch(x86_64)
+        // Every fourth step asks: the units that fetch and decode are as busy as those that multiply.
+        let line = term.depth &* T.Row.Element.count
+        var next = term.next + term.depth &* ahead
+        for _ in 0..<term.depth / 4 {
+          step()
+          step()
+          step()
+          step()
+          T.Row.prefetch(next, line)
+          next += 4 &* share
+        }
+        for _ in 0..<term.depth % 4 { step() }
+      #else
+        // With four steps in a row the compiler runs out of registers.
+        for _ in 0..<term.depth { step() }
+      #endif
     }
     tile.store(c, strideC, columns: columns, accumulate: false)
   }
