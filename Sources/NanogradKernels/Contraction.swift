@@ -11,7 +11,7 @@ func contraction<V: Lanes>(_: V.Type) -> ScalarKernels<V.Scalar>.Contract {
     // Each tile asks for its share of the panel that comes next, a little at every step.
     let share = max(V.count / TileShape.count(rows), 1)
     var panel = ContractedPanel(
-      terms: terms, count: count, row: 0, height: 0, panelStride: width &* V.count, c: c,
+      terms: terms, count: count, row: 0, height: 0, c: c,
       strideC: strideC, columns: columns, accumulate: accumulate, ahead: 0, share: share)
     TileShape.forEach(rows) { row, height in
       panel.row = row
@@ -106,7 +106,6 @@ private struct ContractedPanel<Scalar> {
   /// The tile's first row, in A.
   var row: Int
   var height: Int
-  let panelStride: Int
   var c: UnsafeMutablePointer<Scalar>
   let strideC: Int
   let columns: Int
@@ -120,32 +119,26 @@ private struct ContractedPanel<Scalar> {
     var tile = accumulate ? T.load(c, strideC, columns: columns) : T.zero
     for t in 0..<count {
       let term = terms[t]
-      let rowStride = term.isPacked ? 1 : term.rowStride
-      let columnStride = term.isPacked ? height : term.columnStride
-      var a = term.a + row &* (term.isPacked ? term.depth : rowStride)
-      var b = term.panel
-      @inline(__always) func step() {
-        tile.add(a, rowStride, times: T.Row.load(b))
-        a += columnStride
-        b += panelStride
+      let line = term.depth &* T.Row.Element.count
+      var next = term.next + term.depth &* ahead
+      // Every fourth step asks: the units that fetch and decode are as busy as those that multiply.
+      @inline(__always) func ask() {
+        T.Row.prefetch(next, line)
+        next += 4 &* share
       }
-      #if arch(x86_64)
-        // Every fourth step asks: the units that fetch and decode are as busy as those that multiply.
-        let line = term.depth &* T.Row.Element.count
-        var next = term.next + term.depth &* ahead
-        for _ in 0..<term.depth / 4 {
-          step()
-          step()
-          step()
-          step()
-          T.Row.prefetch(next, line)
-          next += 4 &* share
-        }
-        for _ in 0..<term.depth % 4 { step() }
-      #else
-        // With four steps in a row the compiler runs out of registers.
-        for _ in 0..<term.depth { step() }
-      #endif
+      if term.isPacked {
+        tile.add(
+          term.depth, term.a + row &* term.depth, 1, T.height, times: term.panel, T.Row.count,
+          each: ask)
+      } else if term.columnStride == 1 {
+        tile.add(
+          term.depth, term.a + row &* term.rowStride, term.rowStride, 1, times: term.panel,
+          T.Row.count, each: ask)
+      } else {
+        tile.add(
+          term.depth, term.a + row &* term.rowStride, term.rowStride, term.columnStride,
+          times: term.panel, T.Row.count, each: ask)
+      }
     }
     tile.store(c, strideC, columns: columns, accumulate: false)
   }

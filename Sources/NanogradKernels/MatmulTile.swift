@@ -7,6 +7,8 @@ internal import CPrefetch
 /// A row of accumulators, or the piece of a row of B that they are multiplied with.
 protocol TileRow {
   associatedtype Element: Accumulator
+  /// Its scalars.
+  static var count: Int { get }
   static var zero: Self { get }
   static func load(_ p: UnsafePointer<Element.Scalar>) -> Self
   /// The first `columns` scalars, then zeros.
@@ -22,6 +24,7 @@ protocol TileRow {
 struct Single<Element: Accumulator>: TileRow {
   var value: Element
 
+  @inline(__always) static var count: Int { Element.count }
   @inline(__always) static var zero: Self { Self(value: Element(repeating: 0)) }
   @inline(__always) static func load(_ p: UnsafePointer<Element.Scalar>) -> Self {
     Self(value: Element.load(p))
@@ -53,18 +56,16 @@ struct Wider<Left: TileRow>: TileRow {
   var left: Left
   var right: Single<Element>
 
-  @inline(__always) private static var leftCount: Int {
-    MemoryLayout<Left>.size / MemoryLayout<Element.Scalar>.size
-  }
+  @inline(__always) static var count: Int { Left.count &+ Element.count }
   @inline(__always) static var zero: Self { Self(left: .zero, right: .zero) }
   @inline(__always) static func load(_ p: UnsafePointer<Element.Scalar>) -> Self {
-    Self(left: .load(p), right: .load(p + leftCount))
+    Self(left: .load(p), right: .load(p + Left.count))
   }
   @inline(__always)
   static func load(_ p: UnsafePointer<Element.Scalar>, columns: Int) -> Self {
     Self(
       left: .load(p, columns: columns),
-      right: .load(p + leftCount, columns: columns &- leftCount))
+      right: .load(p + Left.count, columns: columns &- Left.count))
   }
   @inline(__always) mutating func add(_ a: Element, times b: Self) {
     left.add(a, times: b.left)
@@ -74,12 +75,12 @@ struct Wider<Left: TileRow>: TileRow {
   func store(_ c: UnsafeMutablePointer<Element.Scalar>, columns: Int, accumulate: Bool) {
     left.store(c, columns: columns, accumulate: accumulate)
     right.store(
-      c + Self.leftCount, columns: columns &- Self.leftCount, accumulate: accumulate)
+      c + Left.count, columns: columns &- Left.count, accumulate: accumulate)
   }
   @inline(__always)
   static func prefetch(_ p: UnsafePointer<Element.Scalar>, _ distance: Int) {
     Left.prefetch(p, distance)
-    ngp_prefetch(p + leftCount / Element.count &* distance)
+    ngp_prefetch(p + Left.count / Element.count &* distance)
   }
 }
 
@@ -165,6 +166,38 @@ typealias Rows6<R: TileRow> = Above<Rows4<R>, Rows2<R>>
 typealias Rows7<R: TileRow> = Above<Rows4<R>, Rows3<R>>
 typealias Rows8<R: TileRow> = Above<Rows4<R>, Rows4<R>>
 
+extension Tile {
+  /// Adds the products of `depth` columns of A and as many rows of B. A stride that is 1 is best written as
+  /// the number: where another program shares the core, instructions are what is short, and a constant takes
+  /// none. `each` is done at every fourth step.
+  @inline(__always)
+  mutating func add(
+    _ depth: Int, _ a: UnsafePointer<Row.Element.Scalar>, _ rowStrideA: Int, _ columnStrideA: Int,
+    times b: UnsafePointer<Row.Element.Scalar>, _ rowStrideB: Int, each: () -> Void
+  ) {
+    var (a, b) = (a, b)
+    #if arch(x86_64)
+      for _ in 0..<depth / 4 {
+        for p in 0..<4 {
+          add(a + p &* columnStrideA, rowStrideA, times: Row.load(b + p &* rowStrideB))
+        }
+        a += 4 &* columnStrideA
+        b += 4 &* rowStrideB
+        each()
+      }
+      let rest = depth % 4
+    #else
+      // With four steps in a row the compiler runs out of registers.
+      let rest = depth
+    #endif
+    for _ in 0..<rest {
+      add(a, rowStrideA, times: Row.load(b))
+      a += columnStrideA
+      b += rowStrideB
+    }
+  }
+}
+
 /// A piece of a product: `depth` columns of A, `depth` rows of B, a tile of C.
 struct TileProduct<Scalar> {
   var depth: Int
@@ -182,12 +215,12 @@ struct TileProduct<Scalar> {
   @inline(__always)
   func run<T: Tile>(_: T.Type) where T.Row.Element.Scalar == Scalar {
     var tile = T.zero
-    var a = a
-    var b = b
-    for _ in 0..<depth {
-      tile.add(a, rowStrideA, times: T.Row.load(b))
-      a += columnStrideA
-      b += rowStrideB
+    if columnStrideA == 1 {
+      tile.add(depth, a, rowStrideA, 1, times: b, rowStrideB) {}
+    } else if rowStrideA == 1 || T.height == 1 {
+      tile.add(depth, a, 1, columnStrideA, times: b, rowStrideB) {}
+    } else {
+      tile.add(depth, a, rowStrideA, columnStrideA, times: b, rowStrideB) {}
     }
     tile.store(c, strideC, columns: columns, accumulate: accumulate)
   }
