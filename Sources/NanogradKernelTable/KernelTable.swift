@@ -222,11 +222,10 @@ extension ScalarKernels {
   }
 }
 
-/// A product A·B among those that a contraction sums: A with any strides or packed, B packed.
+/// A product A·B among those that a contraction sums: A packed or with columns side by side, B packed.
 public struct ContractionTerm<Scalar> {
   public var a: UnsafePointer<Scalar>
   public var rowStride: Int
-  public var columnStride: Int
   public var panel: UnsafePointer<Scalar>
   public var depth: Int
   /// The panel that is likely to be wanted next; any address will do.
@@ -234,13 +233,9 @@ public struct ContractionTerm<Scalar> {
   /// Whether `a` is what `packRows` made of just these rows; then it has no strides.
   public var isPacked: Bool
 
-  public init(
-    a: UnsafePointer<Scalar>, rowStride: Int, columnStride: Int, panel: UnsafePointer<Scalar>,
-    depth: Int
-  ) {
+  public init(a: UnsafePointer<Scalar>, rowStride: Int, panel: UnsafePointer<Scalar>, depth: Int) {
     self.a = a
     self.rowStride = rowStride
-    self.columnStride = columnStride
     self.panel = panel
     self.depth = depth
     next = panel
@@ -248,7 +243,7 @@ public struct ContractionTerm<Scalar> {
   }
 
   public init(packedRows: UnsafePointer<Scalar>, panel: UnsafePointer<Scalar>, depth: Int) {
-    self.init(a: packedRows, rowStride: 0, columnStride: 0, panel: panel, depth: depth)
+    self.init(a: packedRows, rowStride: 0, panel: panel, depth: depth)
     isPacked = true
   }
 }

@@ -8,11 +8,11 @@ import NanogradKernelTable
 func contraction<V: Lanes>(_: V.Type) -> ScalarKernels<V.Scalar>.Contract {
   { rows, columns, terms, count, c, strideC, accumulate in
     let width = (columns &+ V.count &- 1) / V.count
-    // Each tile asks for its share of the panel that comes next, a little at every step.
+    // Tiles ask for the panel that comes next, each from where its share of it begins.
     let share = max(V.count / TileShape.count(rows), 1)
     var panel = ContractedPanel(
       terms: terms, count: count, row: 0, height: 0, c: c,
-      strideC: strideC, columns: columns, accumulate: accumulate, ahead: 0, share: share)
+      strideC: strideC, columns: columns, accumulate: accumulate, ahead: 0)
     TileShape.forEach(rows) { row, height in
       panel.row = row
       panel.height = height
@@ -49,12 +49,15 @@ func packRows<V: Lanes>(
       let source = a + row &* rowStride
       let target = packed + (row &* whole &+ start &* height)
       var p = first
-      // A whole vector of each column, of which the next ones write over what is too much: as far as it
-      // stays within the tile.
-      let spare = (V.count &- 1) / height
-      let whole = rowStride == 1 && columnStride >= V.count ? min(end, depth &- spare) : first
+      // Eight of each column, of which the next ones write over what is too much: as far as it stays
+      // within the tile.
+      let spare = height < 4 ? 7 : 1
+      let whole = rowStride == 1 && columnStride >= 8 ? min(end, depth &- spare) : first
       while p < whole {
-        V.load(source + p &* columnStride).store(target + p &* height)
+        let eight = UnsafeRawPointer(source + p &* columnStride).loadUnaligned(
+          as: SIMD8<V.Scalar>.self)
+        UnsafeMutableRawPointer(target + p &* height).storeBytes(
+          of: eight, as: SIMD8<V.Scalar>.self)
         p &+= 1
       }
       while p < end {
@@ -78,6 +81,8 @@ func packing<V: Lanes>(_: V.Type) -> ScalarKernels<V.Scalar>.Pack {
         }
       }
       transpose(b, columnStride, columns, depth, packed, stride)
+    } else if columnStride == 1 && columns == V.count {
+      for p in 0..<depth { V.load(b + p &* rowStride).store(packed + p &* V.count) }
     } else if columnStride == 1 {
       for p in 0..<depth {
         let (source, target) = (b + p &* rowStride, packed + p &* stride)
@@ -110,35 +115,33 @@ private struct ContractedPanel<Scalar> {
   let strideC: Int
   let columns: Int
   let accumulate: Bool
-  /// Scalars of the next panel that earlier tiles have asked for, and this one does, to a row.
+  /// Scalars of the next panel, to a row, that are left to earlier tiles to ask for.
   var ahead: Int
-  let share: Int
 
   @inline(__always)
   func run<T: Tile>(_: T.Type) where T.Row.Element.Scalar == Scalar {
     var tile = accumulate ? T.load(c, strideC, columns: columns) : T.zero
     for t in 0..<count {
       let term = terms[t]
-      let line = term.depth &* T.Row.Element.count
-      var next = term.next + term.depth &* ahead
-      // Every fourth step asks: the units that fetch and decode are as busy as those that multiply.
-      @inline(__always) func ask() {
-        T.Row.prefetch(next, line)
-        next += 4 &* share
+      let next = term.next + term.depth &* ahead
+      @inline(__always)
+      func add(_ a: UnsafePointer<Scalar>, _ rowStride: Int, _ columnStride: Int) {
+        tile.add(
+          term.depth, a, rowStride, columnStride, times: term.panel, T.Row.count,
+          steps: TileShape.steps, askingFor: next)
       }
-      if term.isPacked {
-        tile.add(
-          term.depth, term.a + row &* term.depth, 1, T.height, times: term.panel, T.Row.count,
-          each: ask)
-      } else if term.columnStride == 1 {
-        tile.add(
-          term.depth, term.a + row &* term.rowStride, term.rowStride, 1, times: term.panel,
-          T.Row.count, each: ask)
-      } else {
-        tile.add(
-          term.depth, term.a + row &* term.rowStride, term.rowStride, term.columnStride,
-          times: term.panel, T.Row.count, each: ask)
-      }
+      #if NANOGRAD_AVX512
+        // With constants the compiler reads more of A ahead than there are registers.
+        let rowStride = term.isPacked ? 1 : term.rowStride
+        let start = row &* (term.isPacked ? term.depth : rowStride)
+        add(term.a + start, rowStride, term.isPacked ? height : 1)
+      #else
+        if term.isPacked {
+          add(term.a + row &* term.depth, 1, T.height)
+        } else {
+          add(term.a + row &* term.rowStride, term.rowStride, 1)
+        }
+      #endif
     }
     tile.store(c, strideC, columns: columns, accumulate: false)
   }

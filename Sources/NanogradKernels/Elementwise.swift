@@ -77,6 +77,51 @@ private func map<V: Lanes, Operation: UnaryOperation>(
   }
 }
 
+/// An operand of a loop: vectors side by side, or a number, which is in every lane of a register and so
+/// takes no instruction to read.
+protocol LoopOperand {
+  associatedtype V: Lanes
+  func vector(at i: Int) -> V
+}
+
+struct Elements<V: Lanes>: LoopOperand {
+  let start: UnsafePointer<V.Scalar>
+  @inline(__always) func vector(at i: Int) -> V { V.load(start + i) }
+}
+
+struct Number<V: Lanes>: LoopOperand {
+  let value: V
+  @inline(__always) func vector(at i: Int) -> V { value }
+}
+
+/// Either of the two: for functions that are too long to be written out for each.
+struct Strided<V: Lanes>: LoopOperand {
+  let start: UnsafePointer<V.Scalar>
+  let stride: Int
+  @inline(__always) func vector(at i: Int) -> V {
+    stride == 0 ? V(repeating: start[0]) : V.load(start + i)
+  }
+}
+
+extension Lanes {
+  /// What is left of an operand after its whole vectors, or its number.
+  @inline(__always)
+  static func load(_ p: UnsafePointer<Scalar>, stride: Int, at i: Int, first n: Int) -> Self {
+    stride == 0 ? Self(repeating: p[0]) : load(p + i, first: n)
+  }
+}
+
+@inline(__always)
+private func map<A: LoopOperand, B: LoopOperand>(
+  _ code: BinaryCode, _ a: A, _ b: B, _ y: UnsafeMutablePointer<A.V.Scalar>, _ whole: Int
+) where A.V == B.V {
+  var i = 0
+  while i < whole {
+    apply(code, a.vector(at: i), b.vector(at: i)).store(y + i)
+    i &+= A.V.count
+  }
+}
+
 @inline(__always)
 private func map<V: Lanes>(
   _ code: BinaryCode, _: V.Type, _ a: UnsafePointer<V.Scalar>, _ strideA: Int,
@@ -84,33 +129,22 @@ private func map<V: Lanes>(
 ) {
   guard count > 0 else { return }
   let rest = count % V.count
-  // An operand of stride 0 is read from a vector full of it, again and again.
-  var (scratchA, scratchB) = (V(repeating: a[0]), V(repeating: b[0]))
-  var scratchY = V.zero
-  withScalars(of: &scratchA) { scratchA in
-    withScalars(of: &scratchB) { scratchB in
-      withScalars(of: &scratchY) { scratchY in
-        var a = strideA == 0 ? UnsafePointer(scratchA) : a
-        var b = strideB == 0 ? UnsafePointer(scratchB) : b
-        let (stepA, stepB) = (strideA &* V.count, strideB &* V.count)
-        var (target, vectors) = (y, count / V.count)
-        while true {
-          for _ in 0..<vectors {
-            apply(code, V.load(a), V.load(b)).store(target)
-            a += stepA
-            b += stepB
-            target += V.count
-          }
-          if target == scratchY + V.count || rest == 0 { break }
-          if strideA != 0 { V.load(a, first: rest).store(scratchA) }
-          if strideB != 0 { V.load(b, first: rest).store(scratchB) }
-          (a, b) = (UnsafePointer(scratchA), UnsafePointer(scratchB))
-          (target, vectors) = (scratchY, 1)
-        }
-        if rest > 0 { V.load(scratchY).store(y + (count &- rest), first: rest) }
-      }
-    }
+  let whole = count &- rest
+  let (firstA, firstB) = (V(repeating: a[0]), V(repeating: b[0]))
+  switch (strideA, strideB) {
+  case _ where code == .power:
+    map(
+      code, Strided<V>(start: a, stride: strideA), Strided<V>(start: b, stride: strideB), y, whole)
+  case (0, 0): map(code, Number(value: firstA), Number(value: firstB), y, whole)
+  case (0, _): map(code, Number(value: firstA), Elements(start: b), y, whole)
+  case (_, 0): map(code, Elements(start: a), Number(value: firstB), y, whole)
+  default: map(code, Elements<V>(start: a), Elements(start: b), y, whole)
   }
+  guard rest > 0 else { return }
+  apply(
+    code, V.load(a, stride: strideA, at: whole, first: rest),
+    V.load(b, stride: strideB, at: whole, first: rest)
+  ).store(y + whole, first: rest)
 }
 
 @inline(__always)

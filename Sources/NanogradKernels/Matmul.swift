@@ -207,7 +207,9 @@ private struct Product<V: Lanes> {
     let readsB = columnStrideB == 1 && m <= Blocking.rowsToReadDirectly
     let readsA =
       columnStrideA == 1 && (m <= Blocking.rowsOfAToReadDirectly || n <= Blocking.rowsToTranspose)
-    let packsA = !readsA && !readsB && n > 2 &* TileShape.width &* V.count
+    let packsA =
+      columnStrideA != 1 && rowStrideA != 1
+      || !readsA && !readsB && n > 2 &* TileShape.width &* V.count
     for j in stride(from: 0, to: n, by: Blocking.columns) {
       let columns = min(Blocking.columns, n &- j)
       for p in stride(from: 0, to: k, by: Blocking.depth) {

@@ -169,25 +169,34 @@ typealias Rows8<R: TileRow> = Above<Rows4<R>, Rows4<R>>
 extension Tile {
   /// Adds the products of `depth` columns of A and as many rows of B. A stride that is 1 is best written as
   /// the number: where another program shares the core, instructions are what is short, and a constant takes
-  /// none. `each` is done at every fourth step.
+  /// none. `steps` of the depth are written out one after the other, and then some lines of memory asked for,
+  /// from `next` on.
   @inline(__always)
   mutating func add(
     _ depth: Int, _ a: UnsafePointer<Row.Element.Scalar>, _ rowStrideA: Int, _ columnStrideA: Int,
-    times b: UnsafePointer<Row.Element.Scalar>, _ rowStrideB: Int, each: () -> Void
+    times b: UnsafePointer<Row.Element.Scalar>, _ rowStrideB: Int, steps: Int,
+    askingFor next: UnsafePointer<Row.Element.Scalar>? = nil
   ) {
     var (a, b) = (a, b)
     #if arch(x86_64)
-      for _ in 0..<depth / 4 {
-        for p in 0..<4 {
+      var next = next
+      for _ in 0..<depth / steps {
+        for p in 0..<steps {
           add(a + p &* columnStrideA, rowStrideA, times: Row.load(b + p &* rowStrideB))
         }
-        a += 4 &* columnStrideA
-        b += 4 &* rowStrideB
-        each()
+        a += steps &* columnStrideA
+        b += steps &* rowStrideB
+        if let line = next {
+          let lines = (steps &+ 3) / 4
+          for i in 0..<lines {
+            Row.prefetch(line + i &* Row.Element.count, depth &* Row.Element.count)
+          }
+          next = line + lines &* Row.Element.count
+        }
       }
-      let rest = depth % 4
+      let rest = depth % steps
     #else
-      // With four steps in a row the compiler runs out of registers.
+      // With several steps in a row the compiler runs out of registers.
       let rest = depth
     #endif
     for _ in 0..<rest {
@@ -198,7 +207,8 @@ extension Tile {
   }
 }
 
-/// A piece of a product: `depth` columns of A, `depth` rows of B, a tile of C.
+/// A piece of a product: `depth` columns of A, `depth` rows of B, a tile of C. Where the tile's rows are
+/// vectors, one of A's strides is 1.
 struct TileProduct<Scalar> {
   var depth: Int
   var a: UnsafePointer<Scalar>
@@ -215,12 +225,13 @@ struct TileProduct<Scalar> {
   @inline(__always)
   func run<T: Tile>(_: T.Type) where T.Row.Element.Scalar == Scalar {
     var tile = T.zero
-    if columnStrideA == 1 {
-      tile.add(depth, a, rowStrideA, 1, times: b, rowStrideB) {}
-    } else if rowStrideA == 1 || T.height == 1 {
-      tile.add(depth, a, 1, columnStrideA, times: b, rowStrideB) {}
+    let steps = TileShape.stepsOfOne
+    if T.Row.count == 1 {
+      tile.add(depth, a, rowStrideA, columnStrideA, times: b, rowStrideB, steps: steps)
+    } else if columnStrideA == 1 {
+      tile.add(depth, a, rowStrideA, 1, times: b, rowStrideB, steps: steps)
     } else {
-      tile.add(depth, a, rowStrideA, columnStrideA, times: b, rowStrideB) {}
+      tile.add(depth, a, 1, columnStrideA, times: b, rowStrideB, steps: steps)
     }
     tile.store(c, strideC, columns: columns, accumulate: accumulate)
   }
@@ -263,6 +274,14 @@ struct TileProduct<Scalar> {
 /// The largest tile, which fills the vector registers, and about half of the second-level cache of
 /// processors with these instructions.
 enum TileShape {
+  /// Steps of the depth that the loop of a contraction takes in a row, and that of a single product.
+  #if NANOGRAD_AVX512
+    static let steps = 4
+    static let stepsOfOne = 1
+  #else
+    static let steps = 8
+    static let stepsOfOne = 4
+  #endif
   #if NANOGRAD_AVX512
     static let height = 8
     static let width = 3

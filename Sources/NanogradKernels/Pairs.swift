@@ -69,51 +69,35 @@ private func map<V: Lanes, First: Arithmetic, Second: Ordering>(
   _ y: UnsafeMutablePointer<V.Scalar>, _ count: Int
 ) {
   guard count > 0 else { return }
-  // An operand of stride 0 is a vector full of it, which is read again and again.
-  var (fullA, fullB, fullC) = (V(repeating: a[0]), V(repeating: b[0]), V(repeating: c[0]))
-  withUnsafePointer(to: &fullA) { fullA in
-    withUnsafePointer(to: &fullB) { fullB in
-      withUnsafePointer(to: &fullC) { fullC in
-        @inline(__always)
-        func start(_ p: UnsafePointer<V.Scalar>, _ stride: Int, _ full: UnsafePointer<V>)
-          -> UnsafePointer<V.Scalar>
-        {
-          stride == 0 ? UnsafeRawPointer(full).assumingMemoryBound(to: V.Scalar.self) : p
-        }
-        var (p, q, r) = (
-          start(a, strideA, fullA), start(b, strideB, fullB), start(c, strideC, fullC)
-        )
-        var i = 0
-        // A number that the loop is sure to keep in registers need not be read.
-        if strideA != 0 && strideB == 0 {
-          if strideC == 0 {
-            while i &+ V.count <= count {
-              Second.apply(First.apply(V.load(p), fullB.pointee), fullC.pointee).store(y + i)
-              p += V.count
-              i &+= V.count
-            }
-          } else {
-            while i &+ V.count <= count {
-              Second.apply(First.apply(V.load(p), fullB.pointee), V.load(r)).store(y + i)
-              p += V.count
-              r += V.count
-              i &+= V.count
-            }
-          }
-        }
-        while i &+ V.count <= count {
-          Second.apply(First.apply(V.load(p), V.load(q)), V.load(r)).store(y + i)
-          p += strideA &* V.count
-          q += strideB &* V.count
-          r += strideC &* V.count
-          i &+= V.count
-        }
-        let rest = count &- i
-        guard rest > 0 else { return }
-        Second.apply(
-          First.apply(V.load(p, first: rest), V.load(q, first: rest)), V.load(r, first: rest)
-        ).store(y + i, first: rest)
-      }
+  let rest = count % V.count
+  let whole = count &- rest
+  @inline(__always)
+  func run<A: LoopOperand, B: LoopOperand, C: LoopOperand>(_ a: A, _ b: B, _ c: C)
+  where A.V == V, B.V == V, C.V == V {
+    var i = 0
+    while i < whole {
+      Second.apply(First.apply(a.vector(at: i), b.vector(at: i)), c.vector(at: i)).store(y + i)
+      i &+= V.count
     }
   }
+  let (elementsA, numberA) = (Elements<V>(start: a), Number(value: V(repeating: a[0])))
+  let (elementsB, numberB) = (Elements<V>(start: b), Number(value: V(repeating: b[0])))
+  let (elementsC, numberC) = (Elements<V>(start: c), Number(value: V(repeating: c[0])))
+  switch (strideA, strideB, strideC) {
+  case (0, 0, 0): run(numberA, numberB, numberC)
+  case (0, 0, _): run(numberA, numberB, elementsC)
+  case (0, _, 0): run(numberA, elementsB, numberC)
+  case (0, _, _): run(numberA, elementsB, elementsC)
+  case (_, 0, 0): run(elementsA, numberB, numberC)
+  case (_, 0, _): run(elementsA, numberB, elementsC)
+  case (_, _, 0): run(elementsA, elementsB, numberC)
+  default: run(elementsA, elementsB, elementsC)
+  }
+  guard rest > 0 else { return }
+  Second.apply(
+    First.apply(
+      V.load(a, stride: strideA, at: whole, first: rest),
+      V.load(b, stride: strideB, at: whole, first: rest)),
+    V.load(c, stride: strideC, at: whole, first: rest)
+  ).store(y + whole, first: rest)
 }

@@ -4,8 +4,8 @@ import NanogradKernelTable
 import XCTest
 
 /// C = Σ A·B (or C += …) by `pack` and `contract`, over the given cuts of the rows. A is read
-/// transposed where `isTransposed`, B likewise; where `packsRows`, all are packed as one term. `depths` has
-/// one entry per product.
+/// transposed where `isTransposed`, B likewise; a transposed A, or where `packsRows`, all are packed as one
+/// term. `depths` has one entry per product.
 private func contracted<S: KernelScalar>(
   _ kernels: ScalarKernels<S>, rows: Int, columns: Int, depths: [Int], accumulate: Bool,
   isTransposed: Bool, packsRows: Bool = false, cut: Int
@@ -58,13 +58,14 @@ private func contracted<S: KernelScalar>(
         ContractionTerm(
           a: a[t].withUnsafeBufferPointer { $0.baseAddress! }
             + row * (isTransposed ? 1 : depths[t]),
-          rowStride: isTransposed ? 1 : depths[t], columnStride: isTransposed ? rows : 1,
+          rowStride: isTransposed ? 1 : depths[t],
           panel: panel0 + starts[t] * panelStride, depth: depths[t])
       }
-      if packsRows {
+      if packsRows || isTransposed {
         for (t, term) in terms.enumerated() {
           kernels.packRows(
-            term.a, term.rowStride, term.columnStride, count, term.depth, &packed, starts[t], depth)
+            term.a, term.rowStride, isTransposed ? rows : 1, count, term.depth, &packed, starts[t],
+            depth)
         }
         XCTAssert(!packed.contains { $0 != $0 }, "an element was left out")
         terms = [

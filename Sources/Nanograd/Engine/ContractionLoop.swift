@@ -148,9 +148,7 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
     let first = block.terms.lowerBound + stretch.terms.lowerBound
     let count = stretch.terms.count
     // The columns of a transposed A lie apart, often by a power of 2, which few sets of a cache hold.
-    let packsRows =
-      panels.count > 1 && !block.isUniform
-      && terms[first..<first + count].contains { $0.columnStrideA != 1 }
+    let packsRows = terms[first..<first + count].contains { $0.columnStrideA != 1 }
     withUnsafeTemporaryAllocation(of: ContractionTerm<T>.self, capacity: count) { list in
       let list = list.baseAddress!
       var start = 0
@@ -163,14 +161,12 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
         let b = context.pointer(term.b, T.self)
         if packsRows {
           packRows(
-            a, term.rowStrideA, term.columnStrideA, rows.count, depth, workspace, start,
-            stretch.depth)
+            a, term.rowStrideA, term.columnStrideA, block.isUniform ? 1 : rows.count, depth,
+            workspace, start, stretch.depth)
           start += depth
         } else {
           (list + i).initialize(
-            to: ContractionTerm(
-              a: a, rowStride: term.rowStrideA, columnStride: term.columnStrideA, panel: b,
-              depth: depth))
+            to: ContractionTerm(a: a, rowStride: term.rowStrideA, panel: b, depth: depth))
         }
       }
       // Side by side, rows of several A's and the panels of their B's, which were packed so, are one term.
@@ -195,8 +191,9 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
         }
         let c = target + panel.lowerBound
         if block.isUniform {
-          contract(1, panel.count, list, count, workspace, panelStride, false)
-          repeatRow(workspace, panel.count, c, rows.count, accumulates)
+          let row = workspace + stretch.depth
+          contract(1, panel.count, list, count, row, panelStride, false)
+          repeatRow(row, panel.count, c, rows.count, accumulates)
         } else {
           contract(rows.count, panel.count, list, count, c, columns, accumulates)
         }
