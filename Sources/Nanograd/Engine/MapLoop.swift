@@ -24,6 +24,9 @@ final class MapLoop<T: FloatElement>: StepLoop {
   /// Inputs and stored results, which come first among the sources; registers follow.
   private var memorySources: Int
   private let inputs: Int
+  private let firstReduction: Int
+  /// Elements of a row where tiles are whole rows, which are reduced each, else nil.
+  private let rowLength: Int?
   /// The axes, with those merged that lie in order for every source; the innermost last.
   private let dimensions: [Int]
   /// Indices of the first axis to a row.
@@ -63,13 +66,24 @@ final class MapLoop<T: FloatElement>: StepLoop {
       }
     memorySources = memory.count
     inputs = map.inputs.count
+    firstReduction = memory.count - map.reductions.count
     isStreaming =
       map.shape.size * MemoryLayout<T>.size >= 32 << 20
       && map.instructions.contains(where: \.isStored)
     reductions = map.reductions.map {
       ($0.target, T.kernels.reduce($0.code)(UnsafePointer(bitPattern: 64)!, 0))
     }
-    let merged = MapLoop.merge(map.shape, memory.map { $0.2 })
+    // Rows that are reduced lie apart, for what they are reduced to. Short ones share a tile nevertheless, where
+    // nothing else keeps them apart.
+    var merged = MapLoop.merge(map.shape, memory[..<firstReduction].map { $0.2 })
+    let row = Swift.max(map.shape.size / Swift.max(map.shape.rank > 0 ? map.shape[0] : 1, 1), 1)
+    if !map.reductions.isEmpty && merged.dimensions.count == 1 && row <= 512 {
+      rowLength = row
+      merged.strides += map.reductions.map { _ in [0] }
+    } else {
+      rowLength = nil
+      merged = MapLoop.merge(map.shape, memory.map { $0.2 })
+    }
     dimensions = merged.dimensions
     // Of no elements there is no row, whatever the first axis is.
     rowFactor = map.shape.size > 0 ? merged.rowFactor : 0
@@ -141,8 +155,7 @@ final class MapLoop<T: FloatElement>: StepLoop {
       }
       for (r, reduction) in map.reductions.enumerated() where reduction.instruction == i {
         operations.append(
-          ReduceOperation(
-            reduction.code, a: target, y: memory.count - map.reductions.count + r))
+          ReduceOperation(reduction.code, a: target, y: firstReduction + r, rowLength: row))
       }
       for r in Set(
         instruction.operands.compactMap({ if case .result(let r) = $0 { r } else { nil } }))
@@ -167,9 +180,10 @@ final class MapLoop<T: FloatElement>: StepLoop {
       (program + i).initialize(to: Unmanaged.passUnretained(operation))
     }
     registers = registerCount
-    // All tiles together stay within a first-level cache of 48 KiB.
-    let room = 40 * 1024 / ((registerCount + memorySources) * MemoryLayout<T>.size)
-    tile = Swift.min(Swift.max(room & ~63, 128), 2048)
+    // All tiles that are of use at one time stay within a first-level cache of 48 KiB.
+    let room = 40 * 1024 / (map.mostTiles * MemoryLayout<T>.size)
+    let most = Swift.min(Swift.max(room & ~63, 128), 2048)
+    tile = rowLength.map { Swift.max(most / $0, 1) * $0 } ?? most
     cost = Double(map.shape.size) * (0.3 + 0.06 * Double(map.instructions.count)) + 20
   }
 
@@ -268,6 +282,10 @@ final class MapLoop<T: FloatElement>: StepLoop {
     while done < length {
       let n = Swift.min(tile, length - done)
       for s in 0..<memorySources { current[s] = base[s] + (start + done) * steps[s] }
+      if let rowLength {
+        let row = (start + done) / rowLength
+        for s in firstReduction..<memorySources { current[s] = base[s] + row }
+      }
       let next = isStreaming ? Swift.min(tile, length - done - n) : 0
       let share = next / self.length + 1
       for i in 0..<self.length {
@@ -287,5 +305,31 @@ final class MapLoop<T: FloatElement>: StepLoop {
     for s in 0..<inputs where steps[s] == 1 {
       for i in stride(from: start, to: end, by: line) { ngp_prefetch(current[s] + n + i) }
     }
+  }
+}
+
+extension Map {
+  /// The most tiles of operands and results that are of use at one time.
+  fileprivate var mostTiles: Int {
+    // Where each input is used, from the first time to the last; results come after.
+    var uses = [ClosedRange<Int>?](repeating: nil, count: inputs.count)
+    for (i, instruction) in instructions.enumerated() {
+      uses.append(i...i)
+      for operand in instruction.operands {
+        let source = switch operand { case .input(let n): n case .result(let r): inputs.count + r }
+        uses[source] = (uses[source]?.lowerBound ?? i)...i
+      }
+    }
+    var changes = [Int](repeating: 0, count: instructions.count + 1)
+    for use in uses.compactMap({ $0 }) {
+      changes[use.lowerBound] += 1
+      changes[use.upperBound + 1] -= 1
+    }
+    var (now, most) = (0, 1)
+    for change in changes {
+      now += change
+      most = Swift.max(most, now)
+    }
+    return most
   }
 }

@@ -80,19 +80,31 @@ final class StreamOperation<T: FloatElement>: TileOperation<T> {
   }
 }
 
-/// Reduces a tile into the element of its row.
+/// Reduces rows of a tile to an element each, or a tile that is a part of a row into the element of its row.
 final class ReduceOperation<T: FloatElement>: TileOperation<T> {
   private let kernel: ScalarKernels<T>.Reduce
   private let combine: ScalarKernels<T>.Binary
+  private let rowLength: Int
 
-  init(_ code: ReductionCode, a: Int, y: Int) {
+  init(_ code: ReductionCode, a: Int, y: Int, rowLength: Int) {
     kernel = T.kernels.reduce(code)
     combine = T.kernels.binary(code.pairwise)
+    self.rowLength = rowLength
     super.init(a: a, y: y)
   }
 
   override func run(_ sources: Sources, _ steps: UnsafePointer<Int>, _ count: Int) {
-    var part = kernel(sources[a], count)
-    combine(sources[y], 1, &part, 1, sources[y], 1)
+    let (x, y) = (sources[a], sources[y])
+    if count < rowLength {
+      var part = kernel(x, count)
+      combine(y, 1, &part, 1, y, 1)
+      return
+    }
+    var (row, start) = (0, 0)
+    while start < count {
+      y[row] = kernel(x + start, rowLength)
+      row += 1
+      start += rowLength
+    }
   }
 }

@@ -43,8 +43,7 @@ struct Update {
     self.slots = slots
     self.kind = kind
     self.settings = settings
-    let gradients = try clipped()
-    for (slot, g) in zip(slots, gradients) { try append(slot, g) }
+    for (slot, g) in zip(slots, try clipped()) { try append(slot, g) }
     program = try Program(
       results.map(\.tensor) + (norm.map { [$0] } ?? []), for: results.map(\.leaf))
   }
@@ -72,13 +71,23 @@ struct Update {
 
   // MARK: The graph
 
+  /// A gradient, and the number that it is clipped by, if any.
+  private struct Clipped {
+    let tensor: Tensor
+    var scale: Tensor?
+
+    var product: Tensor {
+      get throws { try scale.map { try tensor * $0 } ?? tensor }
+    }
+  }
+
   /// The gradients, clipped by value and then by norm.
-  private mutating func clipped() throws -> [Tensor] {
+  private mutating func clipped() throws -> [Clipped] {
     var gradients = slots.compactMap(\.parameter.grad)
     if settings.clipValue > 0 {
       gradients = try gradients.map { try clamp($0, -settings.clipValue, settings.clipValue) }
     }
-    guard settings.clipNorm > 0 else { return gradients }
+    guard settings.clipNorm > 0 else { return gradients.map { Clipped(tensor: $0) } }
     // In float32 as long as all gradients are, because that is where the time goes.
     let dtype: DType = gradients.allSatisfy { $0.dtype == .float32 } ? .float32 : .float64
     var total = try Tensor(constant: 0, dtype)
@@ -91,13 +100,18 @@ struct Update {
     // A norm that is NaN exceeds nothing: the gradients stay as they are, NaN included.
     let max = try Tensor(constant: settings.clipNorm, dtype)
     let scale = try select(greater(norm, max), max / norm, Tensor(constant: 1, dtype))
-    return try gradients.map { try $0 * cast(scale, to: $0.dtype) }
+    return try gradients.map { Clipped(tensor: $0, scale: try cast(scale, to: $0.dtype)) }
   }
 
-  private mutating func append(_ slot: Slot, _ gradient: Tensor) throws {
+  private mutating func append(_ slot: Slot, _ gradient: Clipped) throws {
     let w = slot.parameter
     let rate = scalar(.rate, slot)
-    var g = gradient
+    if kind == .sgd, settings.weightDecay == 0, settings.momentum == 0 {
+      // One number for all elements is worked out once.
+      let factor = try gradient.scale.map { try rate * $0 } ?? rate
+      return append(try w - factor * gradient.tensor, to: w)
+    }
+    var g = try gradient.product
     var kept = w
     if settings.weightDecay > 0 {
       if kind == .adamW {
