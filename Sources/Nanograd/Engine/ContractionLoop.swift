@@ -80,7 +80,7 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
     self.terms = terms
     panelsTogether = Swift.max(
       T.kernels.cacheBlock / (Contraction.stretchDepth * T.kernels.panelWidth), 1)
-    let chunk = T.kernels.cacheBlock / (4 * Contraction.stretchDepth)
+    let chunk = T.kernels.cacheBlock / (2 * Contraction.stretchDepth)
     self.chunk = chunk
     // Of views there may be so many that no integer holds the sum of their depths.
     let depth = terms.reduce(0) { $0 + Double($1.depth) }
