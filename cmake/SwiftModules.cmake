@@ -24,11 +24,12 @@ set(_swift_flags
   $<IF:$<CONFIG:Debug>,-Onone,-O> $<$<NOT:$<CONFIG:Release>>:-gline-tables-only>
   ${NANOGRAD_SWIFT_INSTRUMENTS})
 
-# nanograd_swift_module(<name> [IMPORTS <module>...] [INCLUDES <folder>...] [OPTIONS <flag>...])
+# nanograd_swift_module(<name> [EARLY] [IMPORTS <module>...] [INCLUDES <folder>...] [OPTIONS <flag>...])
 # compiles Sources/<name> and appends its object to NANOGRAD_OBJECTS. The folders hold a C header
-# and its module map.
+# and its module map. EARLY is for a module of which nothing is inlined into others: they need not
+# wait for its code, which is what takes the time.
 function(nanograd_swift_module name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "IMPORTS;INCLUDES;OPTIONS")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "EARLY" "" "IMPORTS;INCLUDES;OPTIONS")
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS Sources/${name}/*.swift)
   list(TRANSFORM arg_IMPORTS REPLACE "(.+)" "${_modules}/\\1.swiftmodule" OUTPUT_VARIABLE imports)
   set(headers "")
@@ -37,24 +38,41 @@ function(nanograd_swift_module name)
     list(APPEND headers ${found})
     list(APPEND arg_OPTIONS -I${CMAKE_CURRENT_SOURCE_DIR}/${folder})
   endforeach()
+  set(compile ${NANOGRAD_SWIFTC} ${_swift_flags} ${arg_OPTIONS} -module-name ${name} ${sources})
+  set(module ${_modules}/${name}.swiftmodule)
+  set(object ${_modules}/${name}.o)
+  set(outputs ${object} ${module})
+  set(emit_module -emit-module-path ${module})
+  set(declared "")
+  if(arg_EARLY)
+    set(outputs ${object})
+    set(emit_module "")
+    set(declared ${module}) # before the code, which is not needed as soon
+    add_custom_command(
+      OUTPUT ${module}
+      COMMAND ${compile} -Onone -emit-module -emit-module-path ${module}
+      COMMAND ${CMAKE_COMMAND} -E touch ${module}
+      DEPENDS ${sources} ${imports} ${headers}
+      COMMENT "Declaring Swift module ${name}"
+      COMMAND_EXPAND_LISTS VERBATIM)
+  endif()
   # swiftc leaves a module file alone when its contents stay the same, and Ninja would then think it
   # out of date for ever: hence the touch.
   add_custom_command(
-    OUTPUT ${_modules}/${name}.o ${_modules}/${name}.swiftmodule
-    COMMAND ${NANOGRAD_SWIFTC} -c ${_swift_flags} ${arg_OPTIONS} -module-name ${name}
-      -emit-module-path ${_modules}/${name}.swiftmodule -o ${_modules}/${name}.o ${sources}
-    COMMAND ${CMAKE_COMMAND} -E touch ${_modules}/${name}.o ${_modules}/${name}.swiftmodule
-    DEPENDS ${sources} ${imports} ${headers}
+    OUTPUT ${outputs}
+    COMMAND ${compile} -c -o ${object} ${emit_module}
+    COMMAND ${CMAKE_COMMAND} -E touch ${outputs}
+    DEPENDS ${sources} ${imports} ${headers} ${declared}
     COMMENT "Compiling Swift module ${name}"
     COMMAND_EXPAND_LISTS VERBATIM)
-  list(APPEND NANOGRAD_OBJECTS ${_modules}/${name}.o)
+  list(APPEND NANOGRAD_OBJECTS ${object})
   set(NANOGRAD_OBJECTS ${NANOGRAD_OBJECTS} PARENT_SCOPE)
 endfunction()
 
 # One set of kernel sources, three builds of it on x86-64. Only here do we leave out the checks for
 # overflow and bounds: whoever calls a kernel has made them. Nothing of a kernel may be inlined into a
 # module that is compiled for other processors, hence -disable-cmo.
-set(_kernels IMPORTS NanogradKernelTable INCLUDES Sources/CPlatform OPTIONS -disable-cmo)
+set(_kernels EARLY IMPORTS NanogradKernelTable INCLUDES Sources/CPlatform OPTIONS -disable-cmo)
 if(NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
   list(APPEND _kernels -Ounchecked -Xcc -fno-math-errno)
 endif()
