@@ -316,7 +316,11 @@ extension Map {
     for (i, instruction) in instructions.enumerated() {
       uses.append(i...i)
       for operand in instruction.operands {
-        let source = switch operand { case .input(let n): n case .result(let r): inputs.count + r }
+        let source =
+          switch operand {
+          case .input(let n): n
+          case .result(let r): inputs.count + r
+          }
         uses[source] = (uses[source]?.lowerBound ?? i)...i
       }
     }
