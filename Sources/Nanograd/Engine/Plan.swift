@@ -105,7 +105,7 @@ final class Plan: @unchecked Sendable {
       case .map(let map):
         return map.dtype == .float32 ? MapLoop<Float>(map) : MapLoop<Double>(map)
       case .contraction(let contraction):
-        leastRows = Swift.max(leastRows, contraction.isPacked ? 32 : rows)
+        leastRows = Swift.max(leastRows, contraction.isPacked ? 64 : rows)
         return contraction.dtype == .float32
           ? ContractionLoop<Float>(contraction) : ContractionLoop<Double>(contraction)
       case .pack(let factors, let dtype, let target):
