@@ -42,6 +42,45 @@ static void test_long_sums(void **state) {
   expect_item(ng_mean(ng_full(NG_FLOAT64, SHAPE(size), 0.1), ALL_AXES, 0), 0.1, 1e-12);
 }
 
+/* Products whose rows are reduced in the loop that makes them: rows shorter and longer than what a loop takes at
+ * a time, with a factor of their own or one for all of them. All numbers are whole, so that sums are exact. */
+static void test_rows_of_products(void **state) {
+  (void)state;
+  const int64_t rows[] = {1, 2, 7, 100}, lengths[] = {2, 5, 100, 256, 500, 512, 513, 3000};
+  for (size_t i = 0; i < COUNT(rows) * COUNT(lengths) * 2; i++) {
+    const int64_t height = rows[i / 2 % COUNT(rows)], length = lengths[i / 2 / COUNT(rows)];
+    const int64_t heights = i % 2 == 0 ? height : 1; /* of the second factor */
+    double *a = calloc((size_t)(height * length), sizeof *a);
+    double *b = calloc((size_t)(heights * length), sizeof *b);
+    double sums[100] = {0}, most[100], total = 0;
+    assert_non_null(a);
+    assert_non_null(b);
+    for (int64_t k = 0; k < heights * length; k++) b[k] = (double)(k % 5 - 2);
+    for (int64_t r = 0; r < height; r++) {
+      most[r] = -INFINITY;
+      for (int64_t k = 0; k < length; k++) {
+        a[r * length + k] = (double)((3 * r + k) % 7 - 3);
+        double product = a[r * length + k] * b[(heights == 1 ? 0 : r * length) + k];
+        sums[r] += product;
+        most[r] = fmax(most[r], product);
+      }
+      total += sums[r];
+    }
+    const struct numbers of_rows = {height, sums}, most_of_rows = {height, most};
+    for (size_t d = 0; d < COUNT(float_dtypes); d++) {
+      ng_dtype dtype = float_dtypes[d];
+      ng_tensor *x = ng_variable(NG_FLOAT64, SHAPE(height, length), a, "x");
+      ng_tensor *y = ng_variable(NG_FLOAT64, SHAPE(heights, length), b, "y");
+      ng_tensor *product = ng_multiply(ng_cast(x, dtype), ng_cast(y, dtype));
+      expect_item(ng_sum(product, ALL_AXES, 0), total, 0);
+      expect_numbers(ng_sum(product, AXES(1), 0), of_rows, 0);
+      expect_numbers(ng_max(product, AXES(1), 0), most_of_rows, 0);
+    }
+    free(a);
+    free(b);
+  }
+}
+
 static void test_max_and_min(void **state) {
   (void)state;
   for (size_t d = 0; d < COUNT(all_dtypes); d++) {
@@ -276,6 +315,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(test_sum_and_mean),
       TEST(test_long_sums),
+      TEST(test_rows_of_products),
       TEST(test_max_and_min),
       TEST(test_argmax),
       TEST(test_logsumexp),

@@ -47,7 +47,7 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
   private let columns: Int
   private let blocks: [Block]
   private let terms: [Term]
-  /// Panels that share the second-level cache, with a quarter as much of A.
+  /// Panels that share the second-level cache, with half as much of A.
   private let panelsTogether: Int
   /// Rows of A that are taken through them.
   private let chunk: Int

@@ -74,7 +74,7 @@ struct Update {
   /// A gradient, and the number that it is clipped by, if any.
   private struct Clipped {
     let tensor: Tensor
-    var scale: Tensor?
+    let scale: Tensor?
 
     var product: Tensor {
       get throws { try scale.map { try tensor * $0 } ?? tensor }
@@ -87,7 +87,7 @@ struct Update {
     if settings.clipValue > 0 {
       gradients = try gradients.map { try clamp($0, -settings.clipValue, settings.clipValue) }
     }
-    guard settings.clipNorm > 0 else { return gradients.map { Clipped(tensor: $0) } }
+    guard settings.clipNorm > 0 else { return gradients.map { Clipped(tensor: $0, scale: nil) } }
     // In float32 as long as all gradients are, because that is where the time goes.
     let dtype: DType = gradients.allSatisfy { $0.dtype == .float32 } ? .float32 : .float64
     var total = try Tensor(constant: 0, dtype)
