@@ -42,8 +42,9 @@ static void test_long_sums(void **state) {
   expect_item(ng_mean(ng_full(NG_FLOAT64, SHAPE(size), 0.1), ALL_AXES, 0), 0.1, 1e-12);
 }
 
-/* Products whose rows are reduced in the loop that makes them: rows shorter and longer than what a loop takes at
- * a time, with a factor of their own or one for all of them. All numbers are whole, so that sums are exact. */
+/* Products whose rows are reduced in the loop that makes them: rows shorter and longer than what a
+ * loop takes at a time, with a factor of their own or one for all of them. All numbers are whole,
+ * so that sums are exact. */
 static void test_rows_of_products(void **state) {
   (void)state;
   const int64_t rows[] = {1, 2, 7, 100}, lengths[] = {2, 5, 100, 256, 500, 512, 513, 3000};
@@ -55,7 +56,8 @@ static void test_rows_of_products(void **state) {
     double sums[100] = {0}, most[100], total = 0;
     assert_non_null(a);
     assert_non_null(b);
-    for (int64_t k = 0; k < heights * length; k++) b[k] = (double)(k % 5 - 2);
+    for (int64_t k = 0; k < heights * length; k++)
+      b[k] = (double)(k % 5 - 2);
     for (int64_t r = 0; r < height; r++) {
       most[r] = -INFINITY;
       for (int64_t k = 0; k < length; k++) {
@@ -313,18 +315,10 @@ static void test_copies_are_cut_off(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      TEST(test_sum_and_mean),
-      TEST(test_long_sums),
-      TEST(test_rows_of_products),
-      TEST(test_max_and_min),
-      TEST(test_argmax),
-      TEST(test_logsumexp),
-      TEST(test_softmax),
-      TEST(test_matmul_sizes),
-      TEST(test_matmul_vectors_and_batches),
-      TEST(test_making),
-      TEST(test_asking),
-      TEST(test_copies_are_cut_off),
+      TEST(test_sum_and_mean), TEST(test_long_sums),    TEST(test_rows_of_products),
+      TEST(test_max_and_min),  TEST(test_argmax),       TEST(test_logsumexp),
+      TEST(test_softmax),      TEST(test_matmul_sizes), TEST(test_matmul_vectors_and_batches),
+      TEST(test_making),       TEST(test_asking),       TEST(test_copies_are_cut_off),
   };
   return cmocka_run_group_tests_name("reductions", tests, NULL, NULL);
 }
