@@ -241,13 +241,6 @@ extension Tensor {
         leaf: Leaf(tag: "", isParameter: false), dtype: $0.dtype, shape: $0.shape,
         isParameter: false)
     }
-    let list: Operands =
-      switch stand.count {
-      case 1: .one(stand[0])
-      case 2: .two(stand[0], stand[1])
-      case 3: .three(stand[0], stand[1], stand[2])
-      default: .many(stand)
-      }
-    return try Tensor(op, list, attributes, dtype: dtype, requested: shape)
+    return try Tensor(op, .many(stand), attributes, dtype: dtype, requested: shape)
   }
 }

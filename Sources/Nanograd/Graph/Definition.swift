@@ -65,11 +65,25 @@ enum ShapeRule {
   /// [m, k] and [k, n] give [m, n]; leading axes broadcast; a vector's axis is not in the result.
   case product
 
+  @inline(__always)
   func shape(of operands: Operands) throws -> Shape {
+    // Mostly all are alike: copied from one node to the other in whole vectors.
+    if self == .broadcast, operands.areOfOneShape { return operands.with(0) { $0.shape } }
+    return try combined(operands)
+  }
+
+  @inline(never)
+  private func combined(_ operands: Operands) throws -> Shape {
     if self == .product { return try Shape.product(operands[0].shape, operands[1].shape) }
     var shape = operands[0].shape
     for i in 1..<operands.count { shape = try Shape.broadcast(shape, operands[i].shape) }
     return shape
+  }
+}
+
+extension Operands {
+  fileprivate var areOfOneShape: Bool {
+    with(0) { first in (1..<count).allSatisfy { with($0) { $0.shape == first.shape } } }
   }
 }
 

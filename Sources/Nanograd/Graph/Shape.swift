@@ -30,7 +30,8 @@ public struct Shape: Sendable, RandomAccessCollection, CustomStringConvertible {
   public static let scalar = Shape()
 
   private var dimensions = PerAxis(repeating: 1)
-  private var storedRank: UInt8 = 0
+  // As wide as the rest, because padding is copied in pieces that wait for each other.
+  private var storedRank = 0
   /// The number of elements: the product of the dimensions.
   public private(set) var size = 1
 
@@ -54,7 +55,7 @@ public struct Shape: Sendable, RandomAccessCollection, CustomStringConvertible {
       size *= d
       dimensions[axis] = d
     }
-    storedRank = UInt8(rank)
+    storedRank = rank
   }
 
   /// Makes a shape of the given dimensions.
@@ -65,9 +66,9 @@ public struct Shape: Sendable, RandomAccessCollection, CustomStringConvertible {
   }
 
   /// The number of dimensions.
-  public var rank: Int { Int(storedRank) }
+  public var rank: Int { storedRank }
   public var startIndex: Int { 0 }
-  public var endIndex: Int { Int(storedRank) }
+  public var endIndex: Int { storedRank }
   /// The dimension on an axis from 0 to `rank - 1`.
   public subscript(axis: Int) -> Int { dimensions[axis] }
   public var description: String { "[\(map(String.init).joined(separator: ", "))]" }

@@ -115,15 +115,14 @@ public final class Tensor: @unchecked Sendable {
 }
 
 /// The operands of a tensor. Up to three are stored in the node itself, and reading them counts no
-/// references but of the one that is returned: both matter where a node is to cost 50 ns. The
-/// owner releases them.
+/// references but of the one that is returned: both matter where a node is to cost 50 ns. Four words are
+/// what Swift passes in registers. The owner releases them.
 struct Operands {
   let count: Int
-  private var first: Unmanaged<Tensor>?
-  private var second: Unmanaged<Tensor>?
-  private var third: Unmanaged<Tensor>?
-  /// All of them, where they are more than three.
-  private var list: Unmanaged<List>?
+  /// The first, or the list of all where they are more than three.
+  private var first: UnsafeRawPointer?
+  private var second: UnsafeRawPointer?
+  private var third: UnsafeRawPointer?
 
   private final class List {
     var tensors: [Tensor]
@@ -131,16 +130,25 @@ struct Operands {
   }
 
   static var none: Operands { Operands(count: 0) }
-  static func one(_ a: Tensor) -> Operands { Operands(count: 1, first: .passRetained(a)) }
+  static func one(_ a: Tensor) -> Operands { Operands(count: 1, first: retained(a)) }
   static func two(_ a: Tensor, _ b: Tensor) -> Operands {
-    Operands(count: 2, first: .passRetained(a), second: .passRetained(b))
+    Operands(count: 2, first: retained(a), second: retained(b))
   }
   static func three(_ a: Tensor, _ b: Tensor, _ c: Tensor) -> Operands {
-    Operands(
-      count: 3, first: .passRetained(a), second: .passRetained(b), third: .passRetained(c))
+    Operands(count: 3, first: retained(a), second: retained(b), third: retained(c))
   }
   static func many(_ tensors: [Tensor]) -> Operands {
-    Operands(count: tensors.count, list: .passRetained(List(tensors)))
+    switch tensors.count {
+    case 0: .none
+    case 1: .one(tensors[0])
+    case 2: .two(tensors[0], tensors[1])
+    case 3: .three(tensors[0], tensors[1], tensors[2])
+    default: Operands(count: tensors.count, first: retained(List(tensors)))
+    }
+  }
+
+  private static func retained(_ object: AnyObject) -> UnsafeRawPointer {
+    UnsafeRawPointer(Unmanaged.passRetained(object).toOpaque())
   }
 
   subscript(i: Int) -> Tensor { unmanaged(i).takeUnretainedValue() }
@@ -155,8 +163,10 @@ struct Operands {
     guard let operand = i == 0 ? first : i == 1 ? second : third else {
       preconditionFailure("no operand \(i)")
     }
-    return operand
+    return .fromOpaque(operand)
   }
+
+  private var list: Unmanaged<List>? { count > 3 ? first.map { .fromOpaque($0) } : nil }
 
   /// Releases all of them, without need of memory but for a list of what nobody else has, leaves aside.
   func release(into rest: inout [Tensor]) {
