@@ -180,8 +180,9 @@ final class MapLoop<T: FloatElement>: StepLoop {
       (program + i).initialize(to: Unmanaged.passUnretained(operation))
     }
     registers = registerCount
-    // All tiles that are of use at one time stay within a first-level cache of 48 KiB.
-    let room = 40 * 1024 / (map.mostTiles * MemoryLayout<T>.size)
+    // All tiles that are of use at one time stay within a first-level cache of 32 KiB, beside what is asked for
+    // ahead.
+    let room = 20 * 1024 / (map.mostTiles * MemoryLayout<T>.size)
     let most = Swift.min(Swift.max(room & ~63, 128), 2048)
     tile = rowLength.map { Swift.max(most / $0, 1) * $0 } ?? most
     cost = Double(map.shape.size) * (0.3 + 0.06 * Double(map.instructions.count)) + 20
