@@ -21,7 +21,7 @@ enum Blocking {
 }
 
 /// The operands of one product.
-private struct Product<V: Lanes> {
+struct Product<V: Lanes> {
   typealias Scalar = V.Scalar
   var m: Int
   var n: Int
@@ -51,86 +51,8 @@ private struct Product<V: Lanes> {
     }
   }
 
-  /// C is a column and the rows of A are short and contiguous: a chain for each row, whose factors stay in
-  /// registers.
-  @inline(__always)
-  func runColumnOfShortRows<E: Accumulator>(_: E.Type) where E.Scalar == Scalar {
-    switch k {
-    case 1: runRows(of: 1, E.self)
-    case 2: runRows(of: 2, E.self)
-    case 3: runRows(of: 3, E.self)
-    case 4: runRows(of: 4, E.self)
-    case 5: runRows(of: 5, E.self)
-    case 6: runRows(of: 6, E.self)
-    case 7: runRows(of: 7, E.self)
-    default: runRows(of: 8, E.self)
-    }
-  }
-
-  /// `k` is a constant, so that what is beyond it is left out.
-  @inline(__always)
-  private func runRows<E: Accumulator>(of k: Int, _: E.Type) where E.Scalar == Scalar {
-    @inline(__always) func factor(_ p: Int) -> E { E.load(b + (p < k ? p &* rowStrideB : 0)) }
-    let (b0, b1, b2, b3) = (factor(0), factor(1), factor(2), factor(3))
-    let (b4, b5, b6, b7) = (factor(4), factor(5), factor(6), factor(7))
-    var (row, target) = (a, c)
-    for _ in 0..<m {
-      @inline(__always) func element(_ p: Int) -> E { E.load(row + p) }
-      var sum = E(repeating: 0).adding(element(0), times: b0)
-      if k > 1 { sum = sum.adding(element(1), times: b1) }
-      if k > 2 { sum = sum.adding(element(2), times: b2) }
-      if k > 3 { sum = sum.adding(element(3), times: b3) }
-      if k > 4 { sum = sum.adding(element(4), times: b4) }
-      if k > 5 { sum = sum.adding(element(5), times: b5) }
-      if k > 6 { sum = sum.adding(element(6), times: b6) }
-      if k > 7 { sum = sum.adding(element(7), times: b7) }
-      (accumulate ? E.load(target) + sum : sum).store(target)
-      row += rowStrideA
-      target += strideC
-    }
-  }
-
-  /// C is a short row: four blocks of k at once, because a chain by itself waits for each of its
-  /// multiply-adds. The blocks are added in order, as everywhere.
-  @inline(__always)
-  func runShortRow() {
-    let depth = Blocking.depth
-    // Rows of B from which a whole vector may be read.
-    let room = (k &- 1) &* rowStrideB &+ n &- V.count
-    let whole = room < 0 ? 0 : rowStrideB > 0 ? min(room / rowStrideB &+ 1, k) : 0
-    for p in stride(from: 0, to: k, by: 4 &* depth) {
-      var sums = (V.zero, V.zero, V.zero, V.zero)
-      let together = max(min(depth, whole &- p &- 3 &* depth), 0)
-      for i in p..<p &+ together {
-        sums.0 = term(i, sums.0)
-        sums.1 = term(i &+ depth, sums.1)
-        sums.2 = term(i &+ 2 &* depth, sums.2)
-        sums.3 = term(i &+ 3 &* depth, sums.3)
-      }
-      for block in 0..<4 where p &+ block &* depth < k {
-        var sum = block == 0 ? sums.0 : block == 1 ? sums.1 : block == 2 ? sums.2 : sums.3
-        let start = p &+ block &* depth
-        for i in start &+ together..<max(min(start &+ depth, k), start &+ together) {
-          sum = i < whole ? term(i, sum) : lastTerm(i, sum)
-        }
-        let all = accumulate || start > 0 ? V.load(c, first: n) + sum : sum
-        all.store(c, first: n)
-      }
-    }
-  }
-
-  @inline(__always)
-  private func term(_ i: Int, _ sum: V) -> V {
-    sum.adding(V(repeating: a[i &* columnStrideA]), times: V.load(b + i &* rowStrideB))
-  }
-
-  @inline(__always)
-  private func lastTerm(_ i: Int, _ sum: V) -> V {
-    sum.adding(
-      V(repeating: a[i &* columnStrideA]), times: V.load(b + i &* rowStrideB, first: n))
-  }
-
-  /// C is a long row: four vectors of it at once, for the same reason.
+  /// C is a long row: four vectors of it at once, because a chain by itself waits for each of its
+  /// multiply-adds.
   @inline(__always)
   func runLongRow() {
     for p in stride(from: 0, to: k, by: Blocking.depth) {

@@ -26,6 +26,11 @@ protocol Lanes: Accumulator {
   associatedtype Mask: Sendable
 
   subscript(lane: Int) -> Scalar { get set }
+  /// One half of the lanes and the other.
+  init(low: Scalar, high: Scalar)
+  static func load(low: UnsafePointer<Scalar>, high: UnsafePointer<Scalar>) -> Self
+  /// The first four columns of as many rows as there are lanes.
+  static func columns(_ p: UnsafePointer<Scalar>, _ stride: Int) -> (Self, Self, Self, Self)
   static func - (a: Self, b: Self) -> Self
   static func * (a: Self, b: Self) -> Self
   static func / (a: Self, b: Self) -> Self
@@ -143,6 +148,42 @@ extension SIMD16: Accumulator, Lanes where Scalar == Float {
     #endif
   }
 
+  @inline(__always) init(low: Float, high: Float) {
+    self.init(lowHalf: SIMD8(repeating: low), highHalf: SIMD8(repeating: high))
+  }
+
+  @inline(__always)
+  static func load(low: UnsafePointer<Float>, high: UnsafePointer<Float>) -> Self {
+    Self(
+      lowHalf: UnsafeRawPointer(low).loadUnaligned(as: SIMD8<Float>.self),
+      highHalf: UnsafeRawPointer(high).loadUnaligned(as: SIMD8<Float>.self))
+  }
+
+  @inline(__always)
+  static func columns(_ p: UnsafePointer<Float>, _ stride: Int) -> (Self, Self, Self, Self) {
+    typealias Four = SIMD4<Float>
+    @inline(__always) func row(_ r: Int) -> Four {
+      UnsafeRawPointer(p + r &* stride).loadUnaligned(as: Four.self)
+    }
+    @inline(__always) func four(_ r: Int) -> (Four, Four, Four, Four) {
+      let (a, b, c, d) = (row(r), row(r &+ 1), row(r &+ 2), row(r &+ 3))
+      let ab = (Four(a[0], b[0], a[1], b[1]), Four(a[2], b[2], a[3], b[3]))
+      let cd = (Four(c[0], d[0], c[1], d[1]), Four(c[2], d[2], c[3], d[3]))
+      return (
+        Four(ab.0[0], ab.0[1], cd.0[0], cd.0[1]), Four(ab.0[2], ab.0[3], cd.0[2], cd.0[3]),
+        Four(ab.1[0], ab.1[1], cd.1[0], cd.1[1]), Four(ab.1[2], ab.1[3], cd.1[2], cd.1[3])
+      )
+    }
+    let (w, x, y, z) = (four(0), four(4), four(8), four(12))
+    @inline(__always) func joined(_ w: Four, _ x: Four, _ y: Four, _ z: Four) -> Self {
+      Self(lowHalf: SIMD8(lowHalf: w, highHalf: x), highHalf: SIMD8(lowHalf: y, highHalf: z))
+    }
+    return (
+      joined(w.0, x.0, y.0, z.0), joined(w.1, x.1, y.1, z.1), joined(w.2, x.2, y.2, z.2),
+      joined(w.3, x.3, y.3, z.3)
+    )
+  }
+
   @inline(__always) static func or(_ a: SIMDMask<MaskStorage>, _ b: SIMDMask<MaskStorage>)
     -> SIMDMask<MaskStorage>
   { a .| b }
@@ -198,6 +239,39 @@ extension SIMD8: Accumulator, Lanes where Scalar == Double {
     #else
       addingProduct(a, b)
     #endif
+  }
+
+  @inline(__always) init(low: Double, high: Double) {
+    self.init(lowHalf: SIMD4(repeating: low), highHalf: SIMD4(repeating: high))
+  }
+
+  @inline(__always)
+  static func load(low: UnsafePointer<Double>, high: UnsafePointer<Double>) -> Self {
+    Self(
+      lowHalf: UnsafeRawPointer(low).loadUnaligned(as: SIMD4<Double>.self),
+      highHalf: UnsafeRawPointer(high).loadUnaligned(as: SIMD4<Double>.self))
+  }
+
+  @inline(__always)
+  static func columns(_ p: UnsafePointer<Double>, _ stride: Int) -> (Self, Self, Self, Self) {
+    @inline(__always) func row(_ r: Int) -> SIMD4<Double> {
+      UnsafeRawPointer(p + r &* stride).loadUnaligned(as: SIMD4<Double>.self)
+    }
+    @inline(__always)
+    func four(_ r: Int) -> (SIMD4<Double>, SIMD4<Double>, SIMD4<Double>, SIMD4<Double>) {
+      let (a, b, c, d) = (row(r), row(r &+ 1), row(r &+ 2), row(r &+ 3))
+      let ab = (SIMD4(a[0], b[0], a[2], b[2]), SIMD4(a[1], b[1], a[3], b[3]))
+      let cd = (SIMD4(c[0], d[0], c[2], d[2]), SIMD4(c[1], d[1], c[3], d[3]))
+      return (
+        SIMD4(ab.0[0], ab.0[1], cd.0[0], cd.0[1]), SIMD4(ab.1[0], ab.1[1], cd.1[0], cd.1[1]),
+        SIMD4(ab.0[2], ab.0[3], cd.0[2], cd.0[3]), SIMD4(ab.1[2], ab.1[3], cd.1[2], cd.1[3])
+      )
+    }
+    let (x, y) = (four(0), four(4))
+    return (
+      Self(lowHalf: x.0, highHalf: y.0), Self(lowHalf: x.1, highHalf: y.1),
+      Self(lowHalf: x.2, highHalf: y.2), Self(lowHalf: x.3, highHalf: y.3)
+    )
   }
 
   @inline(__always) static func or(_ a: SIMDMask<MaskStorage>, _ b: SIMDMask<MaskStorage>)

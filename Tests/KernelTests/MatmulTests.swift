@@ -58,12 +58,12 @@ private final class Workspace<S: KernelScalar> {
 /// C as the contract defines it, within a bound on the rounding errors.
 private func check<S: KernelScalar>(
   _ table: KernelTable, _ m: Int, _ n: Int, _ k: Int, _ layoutA: Layout, _ layoutB: Layout,
-  _ workspace: Workspace<S>, _ sampler: inout Sampler
+  _ workspace: Workspace<S>, _ sampler: inout Sampler, gap: Int = 2
 ) {
   let a = Guarded<S>(sampler.values(layoutA.count))
   let b = Guarded<S>(sampler.values(layoutB.count), shift: 3)
-  let strideC = n + 2
-  let start: [S] = sampler.values(max(0, m * strideC - 2))
+  let strideC = n + gap
+  let start: [S] = sampler.values(max(0, m * strideC - gap))
   for accumulate in [false, true] {
     let c = Guarded(start)
     S.kernels(table).matmul(
@@ -123,6 +123,45 @@ private func checkSizes<S: KernelScalar>(_ table: KernelTable, _: S.Type) {
   }
 }
 
+/// A column or a row without gaps, within a bound and to the same bits as where it is a part of a wide product.
+private func checkNarrow<S: KernelScalar>(_ table: KernelTable, _: S.Type) {
+  var sampler = Sampler(23)
+  let kernels = S.kernels(table)
+  let workspace = Workspace(kernels)
+  var sizes: [(m: Int, n: Int, k: Int)] = []
+  for k in 1...9 { sizes += [1, 2, 7, 8, 15, 16, 17, 40].map { ($0, 1, k) } }
+  for k in [255, 1023, 1024, 1791, 1792, 1793, 1800, 2000, 2047, 2048, 2049, 4100] {
+    sizes += [2, 3, 4, 5, 7, 8, 9, 15].flatMap { [(1, $0, k), ($0, 1, k)] }
+  }
+  for (m, n, k) in sizes {
+    for layoutA in [Layout.contiguous, Layout.transposed, Layout.padded] {
+      for layoutB in [Layout.contiguous, Layout.padded] {
+        let (la, lb) = (layoutA(m, k), layoutB(k, n))
+        check(table, m, n, k, la, lb, workspace, &sampler, gap: 0)
+        let a: [S] = sampler.values(la.count)
+        let b: [S] = sampler.values(lb.count)
+        // Beside forty columns more, and below forty rows.
+        var (high, wide) = (
+          [S](repeating: 0, count: (m + 40) * k), [S](repeating: 0, count: k * (n + 40))
+        )
+        for p in 0..<k {
+          for i in 0..<m { high[(40 + i) * k + p] = a[i * la.row + p * la.column] }
+          for j in 0..<n { wide[p * (n + 40) + 40 + j] = b[p * lb.row + j * lb.column] }
+        }
+        var (c, all) = (
+          [S](repeating: 0, count: m * n), [S](repeating: 0, count: (m + 40) * (n + 40))
+        )
+        kernels.matmul(
+          m, n, k, a, la.row, la.column, b, lb.row, lb.column, &c, n, false, workspace.pointer)
+        kernels.matmul(
+          m + 40, n + 40, k, high, k, 1, wide, n + 40, 1, &all, n + 40, false, workspace.pointer)
+        let part = (0..<m * n).map { all[(40 + $0 / n) * (n + 40) + 40 + $0 % n] }
+        XCTAssert(same(c, part), "\(table.name) \(S.self) \(m) × \(n) × \(k) \(la) \(lb)")
+      }
+    }
+  }
+}
+
 /// Any cut of C, any layout of A and B, gives the same bits.
 private func checkSplitting<S: KernelScalar>(_ table: KernelTable, _: S.Type) {
   var sampler = Sampler(22)
@@ -166,6 +205,9 @@ private func checkSplitting<S: KernelScalar>(_ table: KernelTable, _: S.Type) {
 
 final class MatmulTests: XCTestCase {
   func testSizes() { forEach({ checkSizes($0, Float.self) }, { checkSizes($0, Double.self) }) }
+  func testNarrow() {
+    forEach({ checkNarrow($0, Float.self) }, { checkNarrow($0, Double.self) })
+  }
   func testSplitting() {
     forEach({ checkSplitting($0, Float.self) }, { checkSplitting($0, Double.self) })
   }
