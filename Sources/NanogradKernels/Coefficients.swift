@@ -9,6 +9,8 @@ struct Constants<V: Lanes> {
   let log2e: V
   /// Below the first e^x is 0, above the second it is infinite.
   let exponentialRange: (lowest: V, highest: V)
+  /// From its negative to it, e^x is a normal number.
+  let normalExponential: V
   /// Below this e^x - 1 is -1.
   let expm1Lowest: V
   /// The smallest normal number, a power of two that makes any subnormal normal, its exponent.
@@ -23,6 +25,7 @@ extension SIMD16 where Scalar == Float {
       ln2High: Self(repeating: 0x1.62e0p-1), ln2Low: Self(repeating: 0x1.0bfbe8p-15),
       log2e: Self(repeating: 0x1.715476p0),
       exponentialRange: (Self(repeating: -104), Self(repeating: 89)),
+      normalExponential: Self(repeating: 87),
       expm1Lowest: Self(repeating: -20),
       smallestNormal: Self(repeating: 0x1p-126), subnormalScale: Self(repeating: 0x1p25),
       subnormalExponent: Self(repeating: 25))
@@ -63,6 +66,7 @@ extension SIMD8 where Scalar == Double {
       ln2High: Self(repeating: 0x1.62e42feep-1), ln2Low: Self(repeating: 0x1.a39ef35793c76p-33),
       log2e: Self(repeating: 0x1.71547652b82fep0),
       exponentialRange: (Self(repeating: -746), Self(repeating: 710)),
+      normalExponential: Self(repeating: 708),
       expm1Lowest: Self(repeating: -40),
       smallestNormal: Self(repeating: 0x1p-1022), subnormalScale: Self(repeating: 0x1p54),
       subnormalExponent: Self(repeating: 54))

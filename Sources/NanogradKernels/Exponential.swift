@@ -12,14 +12,30 @@ extension Lanes {
     return (n, r, r * r * Self.exponentialTail(r))
   }
 
+  /// n and e^r of the reduction.
+  @inline(__always)
+  private func exponentialParts() -> (n: Self, power: Self) {
+    let (n, r, tail) = reducedExponential()
+    // What the rounding of 1 + r loses is added to the tail.
+    let head = Self.one + r
+    return (n, head + ((Self.one - head + r) + tail))
+  }
+
   @inline(__always) func exponential() -> Self {
+    // Nearly always all results are normal numbers.
+    guard Self.all(magnitude .<= Self.constants.normalExponential) else {
+      return exponentialOfAny()
+    }
+    let (n, power) = exponentialParts()
+    return power.shifted(byPowerOf2: n)
+  }
+
+  @inline(never) private func exponentialOfAny() -> Self {
     let (lowest, highest) = Self.constants.exponentialRange
     let x = replacing(with: lowest, where: self .< lowest)
       .replacing(with: highest, where: highest .< self)
-    let (n, r, tail) = x.reducedExponential()
-    // What the rounding of 1 + r loses is added to the tail.
-    let head = Self.one + r
-    return (head + ((Self.one - head + r) + tail)).scaled(byPowerOf2: n)
+    let (n, power) = x.exponentialParts()
+    return power.scaled(byPowerOf2: n)
   }
 
   /// e^x - 1, accurate where x is small.

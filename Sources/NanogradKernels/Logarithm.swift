@@ -24,6 +24,15 @@ extension Lanes {
   }
 
   @inline(__always) func logarithm() -> Self {
+    // Nearly always all are positive, normal and finite.
+    let isUsual = Self.and(
+      Self.constants.smallestNormal .<= self, self .< Self(repeating: .infinity))
+    guard Self.all(isUsual) else { return logarithmOfAny() }
+    let (mantissa, exponent) = mantissaAndExponent
+    return Self.logarithm(exponent, mantissa - Self.one, correction: Self.zero)
+  }
+
+  @inline(never) private func logarithmOfAny() -> Self {
     let c = Self.constants
     let isSubnormal = self .< c.smallestNormal
     let x = replacing(with: self * c.subnormalScale, where: isSubnormal)

@@ -44,6 +44,7 @@ protocol Lanes: Accumulator {
   static func or(_ a: Mask, _ b: Mask) -> Mask
   static func and(_ a: Mask, _ b: Mask) -> Mask
   static func any(_ mask: Mask) -> Bool
+  static func all(_ mask: Mask) -> Bool
 
   /// Without the sign bits.
   var magnitude: Self { get }
@@ -55,6 +56,8 @@ protocol Lanes: Accumulator {
   var roundedSmall: Self { get }
   /// `self * 2^n` with one rounding, for integers n up to ±2040 (±250 in single precision).
   func scaled(byPowerOf2 n: Self) -> Self
+  /// The same where both it and the result are normal.
+  func shifted(byPowerOf2 n: Self) -> Self
   /// Positive normal values as `mantissa * 2^exponent` with mantissa from √½ to √2.
   var mantissaAndExponent: (mantissa: Self, exponent: Self) { get }
 
@@ -194,6 +197,9 @@ extension SIMD16: Accumulator, Lanes where Scalar == Float {
   @inline(__always) static func any(_ mask: SIMDMask<MaskStorage>) -> Bool {
     anyBit(unsafeBitCast(mask, to: SIMD8<UInt64>.self))
   }
+  @inline(__always) static func all(_ mask: SIMDMask<MaskStorage>) -> Bool {
+    !anyBit(~unsafeBitCast(mask, to: SIMD8<UInt64>.self))
+  }
 
   @inline(__always) var magnitude: Self { Self(bits: bits & 0x7FFF_FFFF) }
   @inline(__always) var negated: Self { Self(bits: bits ^ Int32.min) }
@@ -210,6 +216,11 @@ extension SIMD16: Accumulator, Lanes where Scalar == Float {
     let n = (n + Self.roundingShift).bits &- Self.roundingShift.bits
     let half = n &>> 1
     return self * Self(bits: (half &+ 127) &<< 23) * Self(bits: (n &- half &+ 127) &<< 23)
+  }
+
+  // The integer is in the low bits, and what is above it is shifted out.
+  @inline(__always) func shifted(byPowerOf2 n: Self) -> Self {
+    Self(bits: bits &+ ((n + Self.roundingShift).bits &<< 23))
   }
 
   @inline(__always) var mantissaAndExponent: (mantissa: Self, exponent: Self) {
@@ -284,6 +295,9 @@ extension SIMD8: Accumulator, Lanes where Scalar == Double {
   @inline(__always) static func any(_ mask: SIMDMask<MaskStorage>) -> Bool {
     anyBit(unsafeBitCast(mask, to: SIMD8<UInt64>.self))
   }
+  @inline(__always) static func all(_ mask: SIMDMask<MaskStorage>) -> Bool {
+    !anyBit(~unsafeBitCast(mask, to: SIMD8<UInt64>.self))
+  }
 
   @inline(__always) var magnitude: Self { Self(bits: bits & Int64.max) }
   @inline(__always) var negated: Self { Self(bits: bits ^ Int64.min) }
@@ -300,6 +314,10 @@ extension SIMD8: Accumulator, Lanes where Scalar == Double {
     let positive = unsafeBitCast(n &+ 2048, to: SIMD8<UInt64>.self) &>> 1
     let half = unsafeBitCast(positive, to: SIMD8<Int64>.self) &- 1024
     return self * Self(bits: (half &+ 1023) &<< 52) * Self(bits: (n &- half &+ 1023) &<< 52)
+  }
+
+  @inline(__always) func shifted(byPowerOf2 n: Self) -> Self {
+    Self(bits: bits &+ ((n + Self.roundingShift).bits &<< 52))
   }
 
   @inline(__always) var mantissaAndExponent: (mantissa: Self, exponent: Self) {

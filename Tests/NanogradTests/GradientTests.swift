@@ -137,7 +137,7 @@ final class GradientTests: XCTestCase {
     case .cast: [casted()]
     case .named:
       D.unary(-2...2) {
-        try Tensor(.named, .one(sin($0)), .label(Label("$0", [$0], isOpaque: true)))
+        try Tensor(.named, .one(sin($0)), .label(Label("$0", .one($0), isOpaque: true)))
       }
     case .add: D.binary(-2...2, -2...2) { try $0 + $1 }
     case .subtract: D.binary(-2...2, -2...2) { try $0 - $1 }

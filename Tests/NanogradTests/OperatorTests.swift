@@ -66,7 +66,7 @@ final class OperatorTests: XCTestCase {
             try assertEqual(
               example.tensor, example.want,
               tolerance: example.tolerance * example.tensor.dtype.epsilon, scale: example.scale,
-              "\(op) of \(example.tensor.operandList.map { "\($0.dtype) \($0.shape)" })")
+              "\(op) of \(example.tensor.operands.list.map { "\($0.dtype) \($0.shape)" })")
           }
         }
       }
@@ -268,7 +268,7 @@ final class OperatorTests: XCTestCase {
   }
 
   private func named(_ x: Tensor) throws -> Tensor {
-    try Tensor(.named, .one(x), .label(Label("f($0)", [x], isOpaque: true)))
+    try Tensor(.named, .one(x), .label(Label("f($0)", .one(x), isOpaque: true)))
   }
 
   func testIntegersWrapAround() throws {

@@ -46,7 +46,7 @@ final class TraceTests: XCTestCase {
         XCTAssertNil(position.updateValue(i, forKey: ObjectIdentifier(tensor)), "visited twice")
       }
       for (i, tensor) in recorder.seen.enumerated() {
-        for operand in tensor.operandList {
+        for operand in tensor.operands.list {
           XCTAssertGreaterThan(position[ObjectIdentifier(operand)] ?? -1, i)
         }
       }

@@ -108,7 +108,7 @@ func number(_ value: Double) -> String {
 final class Label {
   /// Like a primitive's notation; the numbers refer to `arguments`.
   let notation: String
-  private(set) var arguments: [Tensor]
+  private var operands: Operands
   /// Whether drawings show the arguments in place of what is inside.
   let isOpaque: Bool
   /// The same for all results of one composite; nil if it has but one.
@@ -120,17 +120,25 @@ final class Label {
     init(_ notation: String) { self.notation = notation }
   }
 
-  init(_ notation: String, _ arguments: [Tensor], isOpaque: Bool, unit: Unit? = nil) {
+  init(_ notation: String, _ arguments: Operands, isOpaque: Bool, unit: Unit? = nil) {
     self.notation = notation
-    self.arguments = arguments
+    operands = arguments
     self.isOpaque = isOpaque
     self.unit = unit
   }
 
+  deinit {
+    var rest: [Tensor] = []
+    release(into: &rest)
+  }
+
+  /// What the composite was applied to.
+  var arguments: [Tensor] { operands.list }
+
   /// Gives up the arguments, when the tensor that it names is taken apart.
-  func release() -> [Tensor] {
-    defer { arguments = [] }
-    return arguments
+  func release(into rest: inout [Tensor]) {
+    operands.release(into: &rest)
+    operands = .none
   }
 }
 

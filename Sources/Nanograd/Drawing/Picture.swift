@@ -166,7 +166,7 @@ extension Tensor {
 
   /// The operands but for numbers, which are part of the symbol.
   fileprivate var shownOperands: [Tensor] {
-    operandList.filter { $0.leaf != nil || $0.operands.count > 0 }
+    operands.list.filter { $0.leaf != nil || $0.operands.count > 0 }
   }
 
   /// The notation with a dot in place of each operand that is drawn.
@@ -174,7 +174,7 @@ extension Tensor {
     var template = attributes.label?.unit?.notation ?? op.definition.notation(self)
     guard operands.count > 0 else { return template }
     if op.isInfix { template = String(template.dropFirst().dropLast()) }
-    let arguments = attributes.label?.arguments ?? operandList
+    let arguments = attributes.label?.arguments ?? operands.list
     func text(_ tensor: Tensor) -> String {
       tensor.leaf == nil && tensor.operands.count == 0 ? tensor.notation(limit: 20) : "·"
     }

@@ -68,13 +68,13 @@ extension Tensor {
     switch op {
     case .matmul: steps = Double(size) * Double(self[0].shape.last ?? 1)
     case .sum, .max, .min, .argmax, .scatterAdd:
-      steps = Double(operandList.map(\.size).max() ?? 0)
+      steps = Double(operands.list.map(\.size).max() ?? 0)
     // As much work as elements, which are refused where there is no memory for them.
     default: return
     }
     try require(
       steps <= 0x1p56, .shape,
-      "\(operandList.map { "\($0.shape)" }.joined(separator: " and ")) take \(steps) additions, "
+      "\(operands.list.map { "\($0.shape)" }.joined(separator: " and ")) take \(steps) additions, "
         + "expected at most 2^56", in: op.definition.name)
   }
 

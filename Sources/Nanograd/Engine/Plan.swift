@@ -236,7 +236,7 @@ extension Tensor {
     // Not a number's own node: the value that was computed for it would stay with it.
     if let constant { return try Tensor(constant: constant, dtype) }
     if operands.count == 0 { return try op == .iota ? Tensor(iota: size, dtype) : self }
-    let stand = operandList.map {
+    let stand = operands.list.map {
       Tensor(
         leaf: Leaf(tag: "", isParameter: false), dtype: $0.dtype, shape: $0.shape,
         isParameter: false)

@@ -30,7 +30,7 @@ func full(_ value: Double, like a: Tensor) throws -> Tensor {
 
 /// Gives a composite its name in drawings.
 private func named(
-  _ body: Tensor, _ notation: String, _ arguments: [Tensor], isOpaque: Bool = true
+  _ body: Tensor, _ notation: String, _ arguments: Operands, isOpaque: Bool = true
 ) throws -> Tensor {
   try Tensor(.named, .one(body), .label(Label(notation, arguments, isOpaque: isOpaque)))
 }
@@ -52,7 +52,7 @@ public func clamp(_ a: Tensor, _ low: Double, _ high: Double) throws -> Tensor {
     low <= high, .argument, "bounds \(low) and \(high), expected the lower first", in: "clamp")
   let (bottom, top) = try (a.number(low), a.number(high))
   let limited = try select(less(a, bottom), bottom, select(less(top, a), top, a))
-  return try named(limited, "clamp($0, \(number(low)), \(number(high)))", [a])
+  return try named(limited, "clamp($0, \(number(low)), \(number(high)))", .one(a))
 }
 
 // MARK: Reductions
@@ -63,7 +63,7 @@ public func mean(_ a: Tensor, axes: [Int]? = nil, keep: Bool = false) throws -> 
   let sums = try reduction(.sum, a, set, keep: keep)
   // Of no elements: 0/0 where a result exists at all.
   let count = (0..<a.rank).reduce(1) { set.contains($1) ? $0 * a.shape[$1] : $0 }
-  return try named(sums / Double(count), "mean($0)", [a])
+  return try named(sums / Double(count), "mean($0)", .one(a))
 }
 
 /// ln Σ eᵃ over axes (all for nil), without overflow. Gradient: g·softmax(a).
@@ -75,21 +75,21 @@ public func logSumExp(_ a: Tensor, axes: [Int]? = nil, keep: Bool = false) throw
   let shift = try select(finite, largest, a.number(0))
   let kept = try shift + log(reduction(.sum, exp(a - shift), set, keep: true))
   let result = try keep ? kept : reshape(kept, to: set.reduce(a.shape, keep: false))
-  return try named(result, "logsumexp($0)", [a])
+  return try named(result, "logsumexp($0)", .one(a))
 }
 
 /// eᵃ / Σ eᵃ along an axis, without overflow. Gradient: y·(g - Σ g·y).
 public func softmax(_ a: Tensor, axis: Int) throws -> Tensor {
   let set = try Axes([axis], of: a.shape)
   let e = try exp(belowLargest(a, set))
-  return try named(e / reduction(.sum, e, set, keep: true), "softmax($0)", [a])
+  return try named(e / reduction(.sum, e, set, keep: true), "softmax($0)", .one(a))
 }
 
 /// a - ln Σ eᵃ along an axis, without overflow. Gradient: g - softmax(a)·Σ g.
 public func logSoftmax(_ a: Tensor, axis: Int) throws -> Tensor {
   let set = try Axes([axis], of: a.shape)
   let s = try belowLargest(a, set)
-  return try named(s - log(reduction(.sum, exp(s), set, keep: true)), "log_softmax($0)", [a])
+  return try named(s - log(reduction(.sum, exp(s), set, keep: true)), "log_softmax($0)", .one(a))
 }
 
 /// a less its largest over axes, so that its exponentials do not overflow.
@@ -130,7 +130,8 @@ private let epsilon = 1e-12
 /// mean((t - y)²). Gradient in y: 2(y - t)/n.
 public func squaredError(_ y: Tensor, _ t: Tensor) throws -> Tensor {
   try requireEqual(y, t, "squared_error")
-  return try named(item(mean(power(t - y, 2), keep: true)), "($0 - $1)^2", [y, t], isOpaque: false)
+  return try named(
+    item(mean(power(t - y, 2), keep: true)), "($0 - $1)^2", .two(y, t), isOpaque: false)
 }
 
 /// mean(-(t·ln(y + ε) + (1 - t)·ln(1 - y + ε))), ε = 1e-12, for probabilities y.
@@ -193,19 +194,19 @@ private func crossEntropy(
 }
 
 private func crossEntropy(_ body: Tensor, _ y: Tensor, _ t: Tensor) throws -> Tensor {
-  try named(body, "CrossEntropy($0, $1)", [y, t], isOpaque: false)
+  try named(body, "CrossEntropy($0, $1)", .two(y, t), isOpaque: false)
 }
 
 /// Σ w². Gradient: 2w.
 public func ridge(_ w: Tensor) throws -> Tensor {
   let body = try item(sum(power(w, 2), keep: true))
-  return try named(body, "($0)", [body], isOpaque: false)
+  return try named(body, "($0)", .one(body), isOpaque: false)
 }
 
 /// Σ |w|. Gradient: sign(w).
 public func lasso(_ w: Tensor) throws -> Tensor {
   let body = try item(sum(abs(w), keep: true))
-  return try named(body, "($0)", [body], isOpaque: false)
+  return try named(body, "($0)", .one(body), isOpaque: false)
 }
 
 private func requireEqual(_ y: Tensor, _ t: Tensor, _ function: String) throws {

@@ -92,7 +92,8 @@ public struct Shape: Sendable, RandomAccessCollection, CustomStringConvertible {
 
   /// The shape to which both broadcast: aligned at the last axes, 1 repeated.
   static func broadcast(_ a: Shape, _ b: Shape) throws -> Shape {
-    if a == b { return a }
+    if b.rank == 0 || a == b { return a }
+    if a.rank == 0 { return b }
     let rank = Swift.max(a.rank, b.rank)
     return try Shape(rank: rank) { axis in
       let (i, j) = (axis - (rank - a.rank), axis - (rank - b.rank))

@@ -80,8 +80,6 @@ public final class Tensor: @unchecked Sendable {
 
   /// Operand `i`.
   subscript(i: Int) -> Tensor { operands[i] }
-  /// The operands as a list.
-  var operandList: [Tensor] { (0..<operands.count).map { operands[$0] } }
   /// The number of dimensions.
   public var rank: Int { shape.rank }
   /// The number of elements.
@@ -110,7 +108,7 @@ public final class Tensor: @unchecked Sendable {
   private func dismantle(into list: inout [Tensor]) {
     operands.release(into: &list)
     operands = .none
-    if case .label(let label) = attributes { list.append(contentsOf: label.release()) }
+    if case .label(let label) = attributes { label.release(into: &list) }
   }
 }
 
@@ -152,6 +150,7 @@ struct Operands {
   }
 
   subscript(i: Int) -> Tensor { unmanaged(i).takeUnretainedValue() }
+  var list: [Tensor] { (0..<count).map { self[$0] } }
 
   /// Reads an operand without counting a reference.
   func with<R>(_ i: Int, _ body: (Tensor) throws -> R) rethrows -> R {
@@ -159,23 +158,27 @@ struct Operands {
   }
 
   func unmanaged(_ i: Int) -> Unmanaged<Tensor> {
-    if let list { return list._withUnsafeGuaranteedRef { .passUnretained($0.tensors[i]) } }
+    if let many { return many._withUnsafeGuaranteedRef { .passUnretained($0.tensors[i]) } }
     guard let operand = i == 0 ? first : i == 1 ? second : third else {
       preconditionFailure("no operand \(i)")
     }
     return .fromOpaque(operand)
   }
 
-  private var list: Unmanaged<List>? { count > 3 ? first.map { .fromOpaque($0) } : nil }
+  private var many: Unmanaged<List>? { count > 3 ? first.map { .fromOpaque($0) } : nil }
 
   /// Releases all of them, without need of memory but for a list of what nobody else has, leaves aside.
   func release(into rest: inout [Tensor]) {
-    let many = list?.takeRetainedValue()
-    for i in 0..<count {
-      guard var tensor = many == nil ? unmanaged(i).takeRetainedValue() : many?.tensors.popLast()
-      else { return }
-      if tensor.operands.count > 0, isKnownUniquelyReferenced(&tensor) { rest.append(tensor) }
+    if let list = many?.takeRetainedValue() {
+      while let tensor = list.tensors.popLast() { Operands.release(tensor, into: &rest) }
+    } else {
+      for i in 0..<count { Operands.release(unmanaged(i).takeRetainedValue(), into: &rest) }
     }
+  }
+
+  @inline(__always)
+  private static func release(_ tensor: consuming Tensor, into rest: inout [Tensor]) {
+    if tensor.operands.count > 0, isKnownUniquelyReferenced(&tensor) { rest.append(tensor) }
   }
 }
 

@@ -58,7 +58,7 @@ public struct Walk: Visitor {
     guard nodes.isEmpty || shown[tensor] != nil else { return }
     nodes.append(tensor)
     let label = tensor.attributes.label
-    let drawn = label.flatMap { $0.isOpaque ? $0.arguments : nil } ?? tensor.operandList
+    let drawn = label.flatMap { $0.isOpaque ? $0.arguments : nil } ?? tensor.operands.list
     for operand in drawn.reversed() where operand.leaf != nil || operand.operands.count > 0 {
       shown[operand] = true
       edges.append((tensor, operand))

@@ -43,6 +43,8 @@ protocol Cell {
   /// Its name, in messages and in drawings.
   static var name: String { get }
   static var title: String { get }
+  /// How a step is written.
+  static var notation: String { get }
 
   var weights: GateWeights { get }
   var parts: Gates { get }
@@ -60,9 +62,7 @@ extension Cell {
 
   /// A step, drawn as one box.
   func named(_ x: Tensor, _ states: [Tensor]) throws -> [Tensor] {
-    let operands = (0...states.count).map { "$\($0)" }.joined(separator: ", ")
-    return try Nanograd.named(
-      step(x, states), "\(Self.title) cell(\(operands))", [x] + states + weights.list)
+    try Nanograd.named(step(x, states), Self.notation, [x] + states + weights.list)
   }
 }
 
@@ -72,13 +72,14 @@ func named(_ results: [Tensor], _ notation: String, _ arguments: [Tensor]) throw
   let unit = Label.Unit(notation)
   return try results.enumerated().map { i, result in
     let label = Label(
-      notation + (i == 0 ? "" : "[\(i)]"), arguments, isOpaque: true, unit: unit)
+      notation + (i == 0 ? "" : "[\(i)]"), .many(arguments), isOpaque: true, unit: unit)
     return try Tensor(.named, .one(result), .label(label))
   }
 }
 
 struct RNN: Cell {
   static let (gates, states, name, title) = (1, 1, "rnn", "RNN")
+  static let notation = "RNN cell($0, $1)"
   let weights: GateWeights
   let parts: Gates
   private let isRelu: Bool
@@ -97,6 +98,7 @@ struct RNN: Cell {
 
 struct GRU: Cell {
   static let (gates, states, name, title) = (3, 1, "gru", "GRU")
+  static let notation = "GRU cell($0, $1)"
   let weights: GateWeights
   let parts: Gates
   private let options: RecurrentOptions
@@ -122,6 +124,7 @@ struct GRU: Cell {
 
 struct LSTM: Cell {
   static let (gates, states, name, title) = (4, 2, "lstm", "LSTM")
+  static let notation = "LSTM cell($0, $1, $2)"
   let weights: GateWeights
   let parts: Gates
 

@@ -28,7 +28,7 @@ final class Slot {
 
 /// The update of some Parameters: new values as tensors over the present ones. It is built once and
 /// run at every step until the settings change, or which Parameters have gradients.
-struct Update {
+final class Update {
   private let slots: [Slot]
   private let settings: Optimizer.Settings
   private let kind: Optimizer.Kind
@@ -82,7 +82,7 @@ struct Update {
   }
 
   /// The gradients, clipped by value and then by norm.
-  private mutating func clipped() throws -> [Clipped] {
+  private func clipped() throws -> [Clipped] {
     var gradients = slots.compactMap(\.parameter.grad)
     if settings.clipValue > 0 {
       gradients = try gradients.map { try clamp($0, -settings.clipValue, settings.clipValue) }
@@ -103,7 +103,7 @@ struct Update {
     return try gradients.map { Clipped(tensor: $0, scale: try cast(scale, to: $0.dtype)) }
   }
 
-  private mutating func append(_ slot: Slot, _ gradient: Clipped) throws {
+  private func append(_ slot: Slot, _ gradient: Clipped) throws {
     let w = slot.parameter
     let rate = scalar(.rate, slot)
     if kind == .sgd, settings.weightDecay == 0, settings.momentum == 0 {
@@ -140,13 +140,13 @@ struct Update {
     }
   }
 
-  private mutating func append(_ tensor: Tensor, to target: Tensor) {
+  private func append(_ tensor: Tensor, to target: Tensor) {
     guard let leaf = target.leaf else { return }
     results.append((tensor, leaf))
   }
 
   /// The Variable for a number; Parameters share those that they agree on.
-  private mutating func scalar(_ meaning: Scalar.Meaning, _ slot: Slot) -> Tensor {
+  private func scalar(_ meaning: Scalar.Meaning, _ slot: Slot) -> Tensor {
     let scalar = Scalar(meaning, slot)
     if let known = scalars.first(where: { $0.agrees(with: scalar) }) { return known.tensor }
     scalars.append(scalar)
