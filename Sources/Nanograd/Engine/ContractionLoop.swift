@@ -84,7 +84,9 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
     self.chunk = chunk
     // Of views there may be so many that no integer holds the sum of their depths.
     let depth = terms.reduce(0) { $0 + Double($1.depth) }
-    cost = 50 + 2e-2 * Double(contraction.rows) * Double(contraction.columns) * depth
+    // Few columns leave most of a vector empty.
+    let one = (contraction.columns < 8 ? 0.1 : 0.02) * Double(MemoryLayout<T>.size / 4)
+    cost = 50 + one * Double(contraction.rows) * Double(contraction.columns) * depth
     let elements =
       terms.allSatisfy(\.isPacked)
       ? chunk * Contraction.stretchDepth
