@@ -14,17 +14,22 @@ public enum BinaryCode: UInt8, CaseIterable, Sendable {
   case add, subtract, multiply, divide, power, maximum, minimum, equal, less, lessEqual
 }
 
-/// Two operations of arithmetic, the second on the first one's result, which is its first operand or the
-/// other.
+/// A sum, difference or product, and another one, a maximum or a minimum of that, which is its first operand or
+/// the other.
 public struct PairCode: CaseIterable, Hashable, Sendable {
   public enum Operation: UInt8, CaseIterable, Sendable {
-    case add, subtract, multiply
+    case add, subtract, multiply, maximum, minimum
+
+    /// Those that may come first.
+    public static var arithmetic: [Operation] { [.add, .subtract, .multiply] }
 
     public init?(_ code: BinaryCode) {
       switch code {
       case .add: self = .add
       case .subtract: self = .subtract
       case .multiply: self = .multiply
+      case .maximum: self = .maximum
+      case .minimum: self = .minimum
       default: return nil
       }
     }
@@ -39,7 +44,7 @@ public struct PairCode: CaseIterable, Hashable, Sendable {
   }
 
   public static var allCases: [PairCode] {
-    Operation.allCases.flatMap { first in
+    Operation.arithmetic.flatMap { first in
       Operation.allCases.flatMap { second in
         [false, true].map { PairCode(first, second, isResultFirst: $0) }
       }

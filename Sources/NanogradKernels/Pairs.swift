@@ -1,4 +1,4 @@
-//  Two operations of arithmetic in one loop. What the first gives stays in a register of the processor:
+//  Two operations in one loop. What the first gives stays in a register of the processor:
 //  loops over tiles of the first-level cache are bound by their loads and stores.
 
 import NanogradKernelTable
@@ -17,6 +17,14 @@ private enum Subtracting: Arithmetic {
 
 private enum Multiplying: Arithmetic {
   @inline(__always) static func apply<V: Lanes>(_ a: V, _ b: V) -> V { a * b }
+}
+
+private enum Maximum: Arithmetic {
+  @inline(__always) static func apply<V: Lanes>(_ a: V, _ b: V) -> V { V.maximum(a, b) }
+}
+
+private enum Minimum: Arithmetic {
+  @inline(__always) static func apply<V: Lanes>(_ a: V, _ b: V) -> V { V.minimum(a, b) }
 }
 
 /// What the second operation does with the first one's result and its other operand.
@@ -39,7 +47,7 @@ func pair<V: Lanes>(_ code: PairCode, _: V.Type) -> ScalarKernels<V.Scalar>.Pair
   switch code.first {
   case .add: pair(code, V.self, Adding.self)
   case .subtract: pair(code, V.self, Subtracting.self)
-  case .multiply: pair(code, V.self, Multiplying.self)
+  default: pair(code, V.self, Multiplying.self)
   }
 }
 
@@ -50,6 +58,8 @@ private func pair<V: Lanes, First: Arithmetic>(
   case .add: pair(code, V.self, First.self, Adding.self)
   case .subtract: pair(code, V.self, First.self, Subtracting.self)
   case .multiply: pair(code, V.self, First.self, Multiplying.self)
+  case .maximum: pair(code, V.self, First.self, Maximum.self)
+  case .minimum: pair(code, V.self, First.self, Minimum.self)
   }
 }
 

@@ -120,9 +120,11 @@ private func checkPair<S: KernelScalar>(_ table: KernelTable, _: S.Type) {
     case .add: .add
     case .subtract: .subtract
     case .multiply: .multiply
+    case .maximum: .maximum
+    case .minimum: .minimum
     }
   }
-  XCTAssert(Set(PairCode.allCases).count == 18, "pairs that are one")
+  XCTAssert(Set(PairCode.allCases).count == 30, "pairs that are one")
   for pair in PairCode.allCases {
     for count in Array(0...(128 / MemoryLayout<S>.size + 1)) + [1000] {
       let samples: [[S]] = (0..<3).map { _ in sampler.mixed(max(count, 1)) }

@@ -3,8 +3,8 @@
 import NanogradKernelTable
 
 extension Map {
-  /// The same map, in which an instruction of arithmetic takes along the one before, if nobody else reads
-  /// what that gives.
+  /// The same map, in which instructions take along the arithmetic before them, if nobody else reads what that
+  /// gives.
   func paired() -> Map {
     var uses = [Int](repeating: 0, count: instructions.count)
     for instruction in instructions {
@@ -44,6 +44,7 @@ extension Map {
   private func pair(_ i: Int) -> PairCode? {
     guard i + 1 < instructions.count, !instructions[i].isStored,
       case .binary(let code) = instructions[i].kind, let first = PairCode.Operation(code),
+      PairCode.Operation.arithmetic.contains(first),
       case .binary(let code) = instructions[i + 1].kind, let second = PairCode.Operation(code)
     else { return nil }
     for (o, operand) in instructions[i + 1].operands.enumerated() {
