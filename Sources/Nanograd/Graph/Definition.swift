@@ -68,22 +68,16 @@ enum ShapeRule {
   @inline(__always)
   func shape(of operands: Operands) throws -> Shape {
     // Mostly all are alike: copied from one node to the other in whole vectors.
-    if self == .broadcast, operands.areOfOneShape { return operands.with(0) { $0.shape } }
-    return try combined(operands)
+    let isOne = operands.with(0) { first in
+      (1..<operands.count).allSatisfy { operands.with($0) { $0.shape == first.shape } }
+    }
+    return try isOne && self == .broadcast ? operands.with(0) { $0.shape } : combined(operands)
   }
 
   @inline(never)
-  private func combined(_ operands: Operands) throws -> Shape {
-    if self == .product { return try Shape.product(operands[0].shape, operands[1].shape) }
-    var shape = operands[0].shape
-    for i in 1..<operands.count { shape = try Shape.broadcast(shape, operands[i].shape) }
-    return shape
-  }
-}
-
-extension Operands {
-  fileprivate var areOfOneShape: Bool {
-    with(0) { first in (1..<count).allSatisfy { with($0) { $0.shape == first.shape } } }
+  private func combined(_ all: Operands) throws -> Shape {
+    if self == .product { return try Shape.product(all[0].shape, all[1].shape) }
+    return try (1..<all.count).reduce(all[0].shape) { try Shape.broadcast($0, all[$1].shape) }
   }
 }
 

@@ -135,14 +135,11 @@ struct Operands {
   static func three(_ a: Tensor, _ b: Tensor, _ c: Tensor) -> Operands {
     Operands(count: 3, first: retained(a), second: retained(b), third: retained(c))
   }
-  static func many(_ tensors: [Tensor]) -> Operands {
-    switch tensors.count {
-    case 0: .none
-    case 1: .one(tensors[0])
-    case 2: .two(tensors[0], tensors[1])
-    case 3: .three(tensors[0], tensors[1], tensors[2])
-    default: Operands(count: tensors.count, first: retained(List(tensors)))
-    }
+  static func many(_ list: [Tensor]) -> Operands {
+    if list.count > 3 { return Operands(count: list.count, first: retained(List(list))) }
+    func at(_ i: Int) -> UnsafeRawPointer? { i < list.count ? retained(list[i]) : nil }
+    return Operands(
+      count: list.count, first: at(0), second: at(1), third: at(2))
   }
 
   private static func retained(_ object: AnyObject) -> UnsafeRawPointer {
@@ -169,16 +166,11 @@ struct Operands {
 
   /// Releases all of them, without need of memory but for a list of what nobody else has, leaves aside.
   func release(into rest: inout [Tensor]) {
-    if let list = many?.takeRetainedValue() {
-      while let tensor = list.tensors.popLast() { Operands.release(tensor, into: &rest) }
-    } else {
-      for i in 0..<count { Operands.release(unmanaged(i).takeRetainedValue(), into: &rest) }
+    let list = many?.takeRetainedValue()
+    for i in 0..<count {
+      var tensor = list?.tensors.removeLast() ?? unmanaged(i).takeRetainedValue()
+      if tensor.operands.count > 0, isKnownUniquelyReferenced(&tensor) { rest.append(tensor) }
     }
-  }
-
-  @inline(__always)
-  private static func release(_ tensor: consuming Tensor, into rest: inout [Tensor]) {
-    if tensor.operands.count > 0, isKnownUniquelyReferenced(&tensor) { rest.append(tensor) }
   }
 }
 
