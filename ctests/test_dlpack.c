@@ -1,49 +1,6 @@
 /* Tensors shared with other libraries: what is shared and what is copied, who may write, who
  * deletes and when, and what is refused. */
-#define _DEFAULT_SOURCE /* for MAP_ANONYMOUS */
-#include "dlpack.h"
-#include "support.h"
-
-#include <pthread.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
-/* ---- A tensor of another library ----------------------------------------------------------------
- */
-
-/* `deleted` counts the calls of its deleter, and `thread` is where the last came from. */
-struct foreign {
-  DLManagedTensorVersioned managed;
-  int64_t shape[16], strides[16];
-  int deleted;
-  pthread_t thread;
-};
-
-static void delete_foreign(DLManagedTensorVersioned *managed) {
-  struct foreign *foreign = managed->manager_ctx;
-  foreign->deleted++;
-  foreign->thread = pthread_self();
-}
-
-static void set_foreign(struct foreign *foreign, void *data, ng_dtype dtype, int32_t rank,
-                        const int64_t *shape, const int64_t *strides) {
-  memset(foreign, 0, sizeof *foreign);
-  for (int32_t axis = 0; axis < rank && axis < 16; axis++) {
-    foreign->shape[axis] = shape[axis];
-    foreign->strides[axis] = strides != NULL ? strides[axis] : 0;
-  }
-  foreign->managed = (DLManagedTensorVersioned){
-      .version = {1, 1},
-      .manager_ctx = foreign,
-      .deleter = delete_foreign,
-      .dl_tensor = {.data = data,
-                    .device = {kDLCPU, 0},
-                    .ndim = rank,
-                    .dtype = {dtype == NG_FLOAT32 || dtype == NG_FLOAT64 ? kDLFloat : kDLInt,
-                              (uint8_t)(8 * ng_dtype_size(dtype)), 1},
-                    .shape = rank > 0 ? foreign->shape : NULL,
-                    .strides = strides != NULL ? foreign->strides : NULL}};
-}
+#include "foreign.h"
 
 #define STRIDES(...) ((const int64_t[]){__VA_ARGS__})
 
@@ -420,51 +377,6 @@ static void test_refused(void **state) {
   expect_error(NG_ERROR_MEMORY, "ng_to_dlpack");
 }
 
-/* ---- Nothing is read past the last element
- * ------------------------------------------------------------ */
-
-/* Vectors, and matrices of any width, that end where memory does, and begin at any element. */
-static void test_the_end_of_memory(void **state) {
-  (void)state;
-  size_t page = (size_t)sysconf(_SC_PAGESIZE);
-  char *pages = mmap(NULL, 3 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  assert_true(pages != MAP_FAILED);
-  assert_int_equal(mprotect(pages + 2 * page, page, PROT_NONE), 0);
-  assert_int_equal(mprotect(pages, page, PROT_NONE), 0);
-  for (size_t d = 0; d < COUNT(float_dtypes); d++) {
-    int64_t size = ng_dtype_size(float_dtypes[d]);
-    for (int64_t rows = 1; rows <= 13; rows += 3) {
-      for (int64_t columns = 1; columns <= 19; columns++) {
-        ng_scope_begin();
-        int64_t count = rows * columns;
-        ng_tensor *ones = ng_ones(float_dtypes[d], SHAPE(rows, columns));
-        char *data = pages + 2 * page - count * size;
-        expect_ok(ng_read(ones, data, count * size));
-        struct foreign foreign;
-        set_foreign(&foreign, data, float_dtypes[d], SHAPE(rows, columns), NULL);
-        ng_tensor *x = ng_from_dlpack(&foreign.managed, NG_COPY_NEVER, NULL);
-        const double n = (double)columns;
-        ng_tensor *t = ng_transpose(x);
-        ng_tensor *numbers[] = {ng_mean(ng_sqrt(x), ALL_AXES, 0),
-                                ng_max(ng_sum(x, AXES(1), 0), ALL_AXES, 0),
-                                ng_mean(ng_sum(x, AXES(0), 0), ALL_AXES, 0),
-                                ng_mean(ng_matmul(x, t), ALL_AXES, 0),
-                                ng_mean(ng_matmul(t, x), ALL_AXES, 0),
-                                ng_mean(ng_matmul(ng_matmul(x, t), x), ALL_AXES, 0),
-                                ng_mean(ng_concatenate(TENSORS(t, t), 2, 1), ALL_AXES, 0)};
-        const double expected[] = {1, n, (double)rows, n, (double)rows, n * (double)rows, 1};
-        for (size_t i = 0; i < COUNT(numbers); i++)
-          expect_item(numbers[i], expected[i], 1e-6);
-        double norm = ng_item(ng_sum(ng_softmax(x, 1), ALL_AXES, 0));
-        expect_close(norm, (double)rows, 1e-6);
-        ng_scope_end();
-        assert_int_equal(foreign.deleted, 1);
-      }
-    }
-  }
-  assert_int_equal(munmap(pages, 3 * page), 0);
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(test_dense_memory_is_shared),
@@ -478,7 +390,6 @@ int main(void) {
       TEST(test_a_copy_may_be_written),
       TEST(test_to_and_fro),
       TEST(test_refused),
-      TEST(test_the_end_of_memory),
   };
   return cmocka_run_group_tests_name("dlpack", tests, NULL, NULL);
 }

@@ -51,10 +51,13 @@ extension Product {
   /// multiply-adds. The blocks are added in order, as everywhere.
   @inline(__always)
   func runShortRow() {
+    guard n > 0 else { return }
     let depth = Blocking.depth
     var p = 0
     if 2 &* n <= V.count && rowStrideB >= n && columnStrideA == 1 {
-      while p &+ 7 &* depth < k {
+      // All but the last of the eight are read by half vectors to their ends.
+      let most = min(rows(readable: V.count / 2), k &- 1)
+      while p &+ 7 &* depth <= most {
         runEightBlocks(p)
         p &+= 8 &* depth
       }

@@ -357,7 +357,7 @@ extension SIMD8 where Scalar == Double {
   }
 }
 
-// A scalar is the narrowest vector: products with a single column run on it.
+// A scalar is the narrowest vector: what does not fill others of a product with a single column runs on it.
 
 extension Float: Accumulator {
   typealias Scalar = Float

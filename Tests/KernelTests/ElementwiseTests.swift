@@ -181,7 +181,47 @@ private func checkSelect<S: KernelScalar>(_ table: KernelTable, _: S.Type) {
   }
 }
 
+/// What is computed of a number does not depend on the numbers beside it, although vectors of nothing but ordinary
+/// ones are computed another way.
+private func checkNeighbours<S: KernelScalar>(_ table: KernelTable, _: S.Type) {
+  let kernels = S.kernels(table)
+  var sampler = Sampler(12)
+  let lanes = 64 / MemoryLayout<S>.size
+  // Where e^x begins to leave the normal numbers, and a little less.
+  let edge = S(MemoryLayout<S>.size == 4 ? 87 : 708)
+  var x: [S] = sampler.values(40 * lanes, scale: edge.asDouble) + sampler.values(40 * lanes)
+  x += [edge, -edge, edge.nextDown, -edge.nextDown, edge / 2, -edge / 2, 1, -1]
+  x += [S](repeating: -edge, count: 2 * lanes - 8)
+  let positive = x.map { max(abs($0), S.leastNormalMagnitude) }
+  let exponents = [S](repeating: S(0.3), count: x.count)
+  func check(_ name: String, _ x: [S], _ f: ([S]) -> [S]) {
+    let expected = f(x)
+    for lane in 0..<lanes {
+      var disturbed = x
+      for i in stride(from: lane, to: x.count, by: lanes) { disturbed[i] = .nan }
+      let found = f(disturbed)
+      let rest = x.indices.filter { $0 % lanes != lane }
+      XCTAssert(same(rest.map { found[$0] }, rest.map { expected[$0] }), "\(table.name) \(name)")
+    }
+  }
+  for code in [UnaryCode.exp, .tanh, .sigmoid, .log] {
+    check("\(code)", code == .log ? positive : x) { x in
+      var y = x
+      kernels.unary(code)(x, &y, x.count)
+      return y
+    }
+  }
+  check("power", positive) { x in
+    var y = x
+    kernels.binary(.power)(x, 1, exponents, 1, &y, x.count)
+    return y
+  }
+}
+
 final class ElementwiseTests: XCTestCase {
+  func testNeighbours() {
+    forEach({ checkNeighbours($0, Float.self) }, { checkNeighbours($0, Double.self) })
+  }
   func testUnary() { forEach({ checkUnary($0, Float.self) }, { checkUnary($0, Double.self) }) }
   func testBinary() { forEach({ checkBinary($0, Float.self) }, { checkBinary($0, Double.self) }) }
   func testPair() { forEach({ checkPair($0, Float.self) }, { checkPair($0, Double.self) }) }

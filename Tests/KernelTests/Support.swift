@@ -1,6 +1,7 @@
 //  What all kernel tests share: the tables this machine can run, guarded memory, sample values.
 
 import CPlatform
+import Glibc
 import NanogradKernelTable
 import NanogradKernels
 import XCTest
@@ -110,6 +111,33 @@ final class Guarded<S: KernelScalar> {
     return (0..<start).allSatisfy { base.load(fromByteOffset: $0, as: UInt8.self) == 0xA5 }
       && (end..<bytes).allSatisfy { base.load(fromByteOffset: $0, as: UInt8.self) == 0xA5 }
   }
+}
+
+/// Values to be read, behind which there is nothing: reading past them ends the process.
+final class Fenced<S: KernelScalar> {
+  #if hasFeature(Embedded)
+    private let memory: Guarded<S>
+    var const: UnsafePointer<S> { memory.const }
+    init(_ values: [S]) { memory = Guarded(values) }
+  #else
+    let const: UnsafePointer<S>
+    private let base: UnsafeMutableRawPointer
+    private let bytes: Int
+
+    init(_ values: [S]) {
+      let page = sysconf(Int32(_SC_PAGESIZE))
+      let size = values.count * MemoryLayout<S>.stride
+      let room = (size + page - 1) / page * page
+      bytes = room + page
+      base = mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+      precondition(base != MAP_FAILED && mprotect(base + room, page, PROT_NONE) == 0)
+      let start = (base + room - size).bindMemory(to: S.self, capacity: values.count)
+      for (i, value) in values.enumerated() { start[i] = value }
+      const = UnsafePointer(start)
+    }
+
+    deinit { munmap(base, bytes) }
+  #endif
 }
 
 /// A small generator with a fixed seed, so that failures repeat.

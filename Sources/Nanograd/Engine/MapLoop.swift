@@ -321,11 +321,17 @@ extension Map {
           isWide ? 1.8 : 0.5
         case .unary(.sin), .unary(.cos): 1.5
         case .unary(.sqrt), .unary(.reciprocal), .binary(.divide): isWide ? 0.5 : 0.12
-        case .binary(.power): isWide ? 19 : 7.5
+        case .binary(.power):
+          // A number is rarely anything but 2, 3 or ½.
+          isNumber(instruction.operands[1]) ? (isWide ? 0.5 : 0.12) : isWide ? 19 : 7.5
         default: isWide ? 0.12 : 0.06
         }
       return sum + one
     }
+  }
+
+  private func isNumber(_ operand: Operand) -> Bool {
+    if case .input(let i) = operand { inputs[i].strides.allSatisfy { $0 == 0 } } else { false }
   }
 
   /// The most tiles of operands and results that are of use at one time.

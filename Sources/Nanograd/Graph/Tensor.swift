@@ -164,7 +164,8 @@ struct Operands {
 
   private var many: Unmanaged<List>? { count > 3 ? first.map { .fromOpaque($0) } : nil }
 
-  /// Releases all of them, without need of memory but for a list of what nobody else has, leaves aside.
+  /// Releases all of them, without need of memory but for a list of what nobody else has, leaves aside, and for
+  /// a copy of what is shared with other composites.
   func release(into rest: inout [Tensor]) {
     let list = many?.takeRetainedValue()
     for i in 0..<count {
