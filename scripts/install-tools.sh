@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Usage: scripts/install-tools.sh [--no-tests] [--docs] [--packages]
+# Usage: scripts/install-tools.sh [--no-tests] [--docs] [--packages] [--peers]
 # Installs what building nanograd needs and this machine lacks, with apt-get: CMake, Ninja, a C and
 # C++ compiler, zlib, pkg-config; for the tests (not with --no-tests) cmocka, libabigail, mandoc and Python; with
-# --docs Doxygen; with --packages what makes and checks Debian packages. Swift itself is not in Debian
-# or Ubuntu: if it is missing, says where to get it.
+# --docs Doxygen; with --packages what makes and checks Debian packages; with --peers oneDNN, which is
+# measured beside nanograd. Swift itself is not in Debian or Ubuntu: if it is missing, says where to get it.
 
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
@@ -36,6 +36,10 @@ if [[ " $* " == *" --packages "* ]]; then
   needs file file # cpack asks it which files are libraries
   needs git git
   needs lintian lintian
+fi
+
+if [[ " $* " == *" --peers "* ]]; then
+  has_header dnnl.h || missing+=(libdnnl-dev)
 fi
 
 if ((${#missing[@]})); then

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Usage: bench/peers/run.sh [--venv DIR] [COMPARE-OPTION...]
 # Sets nanograd beside PyTorch, JAX and oneDNN on this machine. Makes a virtual environment (in
-# bench/peers/.venv unless --venv says otherwise) with PyTorch and JAX, compiles the program for
-# oneDNN if its headers are there (Debian: apt-get install libdnnl-dev), builds nanograd, and hands
-# all other options to compare.py, whose --help lists them. TORCH names what pip is to install for
+# bench/peers/.venv unless --venv says otherwise) with PyTorch and JAX, installs oneDNN where there
+# is apt-get and compiles the program for it, builds nanograd, and hands all other options to
+# compare.py, whose --help lists them. TORCH names what pip is to install for
 # PyTorch, if not just `torch`: a wheel for CPUs only is a tenth of the size.
 
 source "$(dirname "${BASH_SOURCE[0]}")/../../scripts/common.sh"
@@ -22,6 +22,7 @@ if ! "$python" -c 'import torch, jax, numpy' 2>/dev/null; then
   "$python" -c 'import torch, jax; print(torch.__version__, jax.__version__)'
 fi
 
+scripts/install-tools.sh --no-tests --peers || warn "Going on with what is here."
 onednn=$venv/onednn_peer
 if [[ ! -x "$onednn" || bench/peers/onednn_peer.cpp -nt "$onednn" ]]; then
   if ! "${CXX:-c++}" -O3 -march=native -std=c++17 -Wall -Wextra bench/peers/onednn_peer.cpp \
