@@ -11,19 +11,25 @@ func contraction<V: Lanes>(_: V.Type) -> ScalarKernels<V.Scalar>.Contract {
     // Tiles ask for the panel that comes next, each from where its share of it begins.
     let share = max(V.count / TileShape.count(rows), 1)
     var panel = ContractedPanel(
-      terms: terms, count: count, row: 0, height: 0, c: c,
-      strideC: strideC, columns: columns, accumulate: accumulate, ahead: 0)
+      terms: terms, count: count, row: 0, height: 0, c: c, strideC: strideC, accumulate: accumulate,
+      ahead: 0)
     TileShape.forEach(rows) { row, height in
       panel.row = row
       panel.height = height
-      panel.c = c + row &* strideC
       if accumulate {
         // What the next tile adds to: the one below, or the first of the panel to the right.
         let end = row &+ height
         let next = end < rows ? c + end &* strideC : c + columns
         for r in 0..<height { ngp_prefetch_near(next + r &* strideC) }
       }
-      panel.run(V.self, height: height, width: width)
+      withWholeTile(
+        V.self, c + row &* strideC, strideC, height: height, width: width, columns: columns,
+        adds: accumulate
+      ) {
+        panel.c = $0
+        panel.strideC = $1
+        panel.run(V.self, height: height, width: width)
+      }
       panel.ahead &+= share
     }
   }
@@ -112,15 +118,17 @@ private struct ContractedPanel<Scalar> {
   var row: Int
   var height: Int
   var c: UnsafeMutablePointer<Scalar>
-  let strideC: Int
-  let columns: Int
+  var strideC: Int
   let accumulate: Bool
   /// Scalars of the next panel, to a row, that are left to earlier tiles to ask for.
   var ahead: Int
 
   @inline(__always)
   func run<T: Tile>(_: T.Type) where T.Row.Element.Scalar == Scalar {
-    var tile = accumulate ? T.load(c, strideC, columns: columns) : T.zero
+    if !accumulate {
+      for r in 0..<T.height { T.Row.prefetchNear(c + r &* strideC) }
+    }
+    var tile = accumulate ? T.load(c, strideC) : T.zero
     for t in 0..<count {
       let term = terms[t]
       let next = term.next + term.depth &* ahead
@@ -128,7 +136,7 @@ private struct ContractedPanel<Scalar> {
       func add(_ a: UnsafePointer<Scalar>, _ rowStride: Int, _ columnStride: Int) {
         tile.add(
           term.depth, a, rowStride, columnStride, times: term.panel, T.Row.count,
-          steps: TileShape.steps, askingFor: next)
+          steps: TileShape.steps(T.Row.count / T.Row.Element.count), askingFor: next)
       }
       #if NANOGRAD_AVX512
         // With constants the compiler reads more of A ahead than there are registers.
@@ -143,7 +151,7 @@ private struct ContractedPanel<Scalar> {
         }
       #endif
     }
-    tile.store(c, strideC, columns: columns, accumulate: false)
+    tile.store(c, strideC, accumulate: false)
   }
 
   @inline(__always)

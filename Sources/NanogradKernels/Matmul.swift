@@ -44,7 +44,7 @@ struct Product<V: Lanes> {
         let tile = TileProduct(
           depth: min(Blocking.depth, k &- p), a: a + (i &* rowStrideA &+ p &* columnStrideA),
           rowStrideA: rowStrideA, columnStrideA: columnStrideA, b: b + p &* rowStrideB,
-          rowStrideB: rowStrideB, c: c + i &* strideC, strideC: strideC, columns: 1,
+          rowStrideB: rowStrideB, c: c + i &* strideC, strideC: strideC,
           accumulate: accumulate || p > 0)
         tile.run(Single<E>.self, height: min(TileShape.height, m &- i))
       }
@@ -156,8 +156,7 @@ struct Product<V: Lanes> {
               depth: depth, a: blockA, rowStrideA: rowStrideA, columnStrideA: columnStrideA,
               b: isDirect ? blockB + offset : UnsafePointer(packedB + offset &* depth),
               rowStrideB: isDirect ? rowStrideB : width &* V.count,
-              c: c + (i &* strideC &+ j &+ offset), strideC: strideC,
-              columns: min(width &* V.count, columns &- offset), accumulate: accumulate || p > 0)
+              c: c, strideC: strideC, accumulate: accumulate || p > 0)
             TileShape.forEach(rows) { row, height in
               if packsA {
                 tile.a = UnsafePointer(packedA + row &* depth)
@@ -166,8 +165,14 @@ struct Product<V: Lanes> {
               } else {
                 tile.a = blockA + row &* rowStrideA
               }
-              tile.c = c + ((i &+ row) &* strideC &+ j &+ offset)
-              tile.run(V.self, height: height, width: width)
+              withWholeTile(
+                V.self, c + ((i &+ row) &* strideC &+ j &+ offset), strideC, height: height,
+                width: width, columns: columns &- offset, adds: tile.accumulate
+              ) {
+                tile.c = $0
+                tile.strideC = $1
+                tile.run(V.self, height: height, width: width)
+              }
             }
           }
         }

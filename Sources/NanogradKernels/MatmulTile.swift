@@ -11,13 +11,12 @@ protocol TileRow {
   static var count: Int { get }
   static var zero: Self { get }
   static func load(_ p: UnsafePointer<Element.Scalar>) -> Self
-  /// The first `columns` scalars, then zeros.
-  static func load(_ p: UnsafePointer<Element.Scalar>, columns: Int) -> Self
   mutating func add(_ a: Element, times b: Self)
-  /// Writes or adds the first `columns` scalars.
-  func store(_ c: UnsafeMutablePointer<Element.Scalar>, columns: Int, accumulate: Bool)
+  /// Writes or adds.
+  func store(_ c: UnsafeMutablePointer<Element.Scalar>, accumulate: Bool)
   /// Asks for a line of memory for each vector, so many scalars apart.
   static func prefetch(_ p: UnsafePointer<Element.Scalar>, _ distance: Int)
+  static func prefetchNear(_ p: UnsafePointer<Element.Scalar>)
 }
 
 /// One vector, or one scalar.
@@ -29,25 +28,17 @@ struct Single<Element: Accumulator>: TileRow {
   @inline(__always) static func load(_ p: UnsafePointer<Element.Scalar>) -> Self {
     Self(value: Element.load(p))
   }
-  @inline(__always)
-  static func load(_ p: UnsafePointer<Element.Scalar>, columns: Int) -> Self {
-    Self(
-      value: columns >= Element.count
-        ? Element.load(p) : columns > 0 ? Element.load(p, first: columns) : Element(repeating: 0))
-  }
   @inline(__always) mutating func add(_ a: Element, times b: Self) {
     value = value.adding(a, times: b.value)
   }
   @inline(__always)
-  func store(_ c: UnsafeMutablePointer<Element.Scalar>, columns: Int, accumulate: Bool) {
-    if columns >= Element.count {
-      (accumulate ? Element.load(c) + value : value).store(c)
-    } else if columns > 0 {
-      (accumulate ? Element.load(c, first: columns) + value : value).store(c, first: columns)
-    }
+  func store(_ c: UnsafeMutablePointer<Element.Scalar>, accumulate: Bool) {
+    (accumulate ? Element.load(c) + value : value).store(c)
   }
   @inline(__always)
   static func prefetch(_ p: UnsafePointer<Element.Scalar>, _ distance: Int) { ngp_prefetch(p) }
+  @inline(__always)
+  static func prefetchNear(_ p: UnsafePointer<Element.Scalar>) { ngp_prefetch_near(p) }
 }
 
 /// `left` and, to its right, one vector more.
@@ -61,26 +52,24 @@ struct Wider<Left: TileRow>: TileRow {
   @inline(__always) static func load(_ p: UnsafePointer<Element.Scalar>) -> Self {
     Self(left: .load(p), right: .load(p + Left.count))
   }
-  @inline(__always)
-  static func load(_ p: UnsafePointer<Element.Scalar>, columns: Int) -> Self {
-    Self(
-      left: .load(p, columns: columns),
-      right: .load(p + Left.count, columns: columns &- Left.count))
-  }
   @inline(__always) mutating func add(_ a: Element, times b: Self) {
     left.add(a, times: b.left)
     right.add(a, times: b.right)
   }
   @inline(__always)
-  func store(_ c: UnsafeMutablePointer<Element.Scalar>, columns: Int, accumulate: Bool) {
-    left.store(c, columns: columns, accumulate: accumulate)
-    right.store(
-      c + Left.count, columns: columns &- Left.count, accumulate: accumulate)
+  func store(_ c: UnsafeMutablePointer<Element.Scalar>, accumulate: Bool) {
+    left.store(c, accumulate: accumulate)
+    right.store(c + Left.count, accumulate: accumulate)
   }
   @inline(__always)
   static func prefetch(_ p: UnsafePointer<Element.Scalar>, _ distance: Int) {
     Left.prefetch(p, distance)
     ngp_prefetch(p + Left.count / Element.count &* distance)
+  }
+  @inline(__always)
+  static func prefetchNear(_ p: UnsafePointer<Element.Scalar>) {
+    Left.prefetchNear(p)
+    ngp_prefetch_near(p + Left.count)
   }
 }
 
@@ -89,14 +78,11 @@ protocol Tile {
   associatedtype Row: TileRow
   static var height: Int { get }
   static var zero: Self { get }
-  static func load(
-    _ c: UnsafePointer<Row.Element.Scalar>, _ strideC: Int, columns: Int
-  ) -> Self
+  static func load(_ c: UnsafePointer<Row.Element.Scalar>, _ strideC: Int) -> Self
   /// Adds the product of a column of A and a row of B.
   mutating func add(
     _ a: UnsafePointer<Row.Element.Scalar>, _ rowStrideA: Int, times b: Row)
-  func store(
-    _ c: UnsafeMutablePointer<Row.Element.Scalar>, _ strideC: Int, columns: Int, accumulate: Bool)
+  func store(_ c: UnsafeMutablePointer<Row.Element.Scalar>, _ strideC: Int, accumulate: Bool)
 }
 
 /// A tile of one row.
@@ -106,10 +92,8 @@ struct Rows1<Row: TileRow>: Tile {
   @inline(__always) static var height: Int { 1 }
   @inline(__always) static var zero: Self { Self(row: .zero) }
   @inline(__always)
-  static func load(
-    _ c: UnsafePointer<Row.Element.Scalar>, _ strideC: Int, columns: Int
-  ) -> Self {
-    Self(row: .load(c, columns: columns))
+  static func load(_ c: UnsafePointer<Row.Element.Scalar>, _ strideC: Int) -> Self {
+    Self(row: .load(c))
   }
   @inline(__always)
   mutating func add(
@@ -118,10 +102,8 @@ struct Rows1<Row: TileRow>: Tile {
     row.add(Row.Element(repeating: a[0]), times: b)
   }
   @inline(__always)
-  func store(
-    _ c: UnsafeMutablePointer<Row.Element.Scalar>, _ strideC: Int, columns: Int, accumulate: Bool
-  ) {
-    row.store(c, columns: columns, accumulate: accumulate)
+  func store(_ c: UnsafeMutablePointer<Row.Element.Scalar>, _ strideC: Int, accumulate: Bool) {
+    row.store(c, accumulate: accumulate)
   }
 }
 
@@ -134,12 +116,8 @@ struct Above<Top: Tile, Bottom: Tile>: Tile where Top.Row == Bottom.Row {
   @inline(__always) static var height: Int { Top.height + Bottom.height }
   @inline(__always) static var zero: Self { Self(top: .zero, bottom: .zero) }
   @inline(__always)
-  static func load(
-    _ c: UnsafePointer<Row.Element.Scalar>, _ strideC: Int, columns: Int
-  ) -> Self {
-    Self(
-      top: .load(c, strideC, columns: columns),
-      bottom: .load(c + Top.height &* strideC, strideC, columns: columns))
+  static func load(_ c: UnsafePointer<Row.Element.Scalar>, _ strideC: Int) -> Self {
+    Self(top: .load(c, strideC), bottom: .load(c + Top.height &* strideC, strideC))
   }
   @inline(__always)
   mutating func add(
@@ -149,12 +127,9 @@ struct Above<Top: Tile, Bottom: Tile>: Tile where Top.Row == Bottom.Row {
     bottom.add(a + Top.height &* rowStrideA, rowStrideA, times: b)
   }
   @inline(__always)
-  func store(
-    _ c: UnsafeMutablePointer<Row.Element.Scalar>, _ strideC: Int, columns: Int, accumulate: Bool
-  ) {
-    top.store(c, strideC, columns: columns, accumulate: accumulate)
-    bottom.store(
-      c + Top.height &* strideC, strideC, columns: columns, accumulate: accumulate)
+  func store(_ c: UnsafeMutablePointer<Row.Element.Scalar>, _ strideC: Int, accumulate: Bool) {
+    top.store(c, strideC, accumulate: accumulate)
+    bottom.store(c + Top.height &* strideC, strideC, accumulate: accumulate)
   }
 }
 
@@ -165,6 +140,15 @@ typealias Rows5<R: TileRow> = Above<Rows4<R>, Rows1<R>>
 typealias Rows6<R: TileRow> = Above<Rows4<R>, Rows2<R>>
 typealias Rows7<R: TileRow> = Above<Rows4<R>, Rows3<R>>
 typealias Rows8<R: TileRow> = Above<Rows4<R>, Rows4<R>>
+
+/// As many rows and vectors as `TileShape` says.
+#if NANOGRAD_AVX512
+  typealias LargestTile<V: Lanes> = Rows8<Wider<Wider<Single<V>>>>
+#elseif NANOGRAD_BASELINE && arch(x86_64)
+  typealias LargestTile<V: Lanes> = Rows2<Single<V>>
+#else
+  typealias LargestTile<V: Lanes> = Rows6<Single<V>>
+#endif
 
 extension Tile {
   /// Adds the products of `depth` columns of A and as many rows of B. A stride that is 1 is best written as
@@ -207,6 +191,31 @@ extension Tile {
   }
 }
 
+/// Calls `body` with a tile of C, or, where C's edge cuts it, with memory for a whole one, to which the rows
+/// are copied if they are added to, and from which they are copied: a tile that had to look where C ends
+/// would keep its accumulators in memory.
+@inline(__always)
+func withWholeTile<V: Lanes>(
+  _: V.Type, _ c: UnsafeMutablePointer<V.Scalar>, _ strideC: Int, height: Int, width: Int,
+  columns: Int, adds: Bool, _ body: (UnsafeMutablePointer<V.Scalar>, _ stride: Int) -> Void
+) {
+  let stride = width &* V.count
+  guard columns < stride else { return body(c, strideC) }
+  var tile = LargestTile<V>.zero
+  withUnsafeMutableBytes(of: &tile) {
+    let whole = $0.baseAddress!.assumingMemoryBound(to: V.Scalar.self)
+    if adds {
+      for r in 0..<height {
+        (whole + r &* stride).update(from: c + r &* strideC, count: columns)
+      }
+    }
+    body(whole, stride)
+    for r in 0..<height {
+      (c + r &* strideC).update(from: whole + r &* stride, count: columns)
+    }
+  }
+}
+
 /// A piece of a product: `depth` columns of A, `depth` rows of B, a tile of C. Where the tile's rows are
 /// vectors, one of A's strides is 1.
 struct TileProduct<Scalar> {
@@ -218,8 +227,6 @@ struct TileProduct<Scalar> {
   var rowStrideB: Int
   var c: UnsafeMutablePointer<Scalar>
   var strideC: Int
-  /// Columns of the tile that exist in C.
-  var columns: Int
   var accumulate: Bool
 
   @inline(__always)
@@ -233,7 +240,7 @@ struct TileProduct<Scalar> {
     } else {
       tile.add(depth, a, 1, columnStrideA, times: b, rowStrideB, steps: steps)
     }
-    tile.store(c, strideC, columns: columns, accumulate: accumulate)
+    tile.store(c, strideC, accumulate: accumulate)
   }
 
   /// A tile of `height` rows, at most as many as `TileShape.height`.
@@ -274,14 +281,21 @@ struct TileProduct<Scalar> {
 /// The largest tile, which fills the vector registers, and about half of the second-level cache of
 /// processors with these instructions.
 enum TileShape {
-  /// Steps of the depth that the loop of a contraction takes in a row, and that of a single product.
+  /// Steps of the depth that the loop of a single product takes in a row.
   #if NANOGRAD_AVX512
-    static let steps = 4
     static let stepsOfOne = 1
   #else
-    static let steps = 8
     static let stepsOfOne = 4
   #endif
+  /// And that of a contraction, of so many vectors: as many as the compiler has registers for.
+  @inline(__always)
+  static func steps(_ width: Int) -> Int {
+    #if NANOGRAD_AVX512
+      width == 2 ? 2 : 4
+    #else
+      8
+    #endif
+  }
   #if NANOGRAD_AVX512
     static let height = 8
     static let width = 3
