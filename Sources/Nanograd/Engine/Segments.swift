@@ -34,6 +34,9 @@ func segments(_ steps: [Step], bufferCount: Int) -> [Segment]? {
   var ready = Heap()
   var later = steps.indices.filter { waiting[$0] == 0 }
   var placed = 0
+  // A number that waits for no loop comes before all of them, or who reads it would have to wait for the
+  // loops beside it: the gradient of a mean begins with one.
+  var onlyNumbers = true
   while !later.isEmpty {
     let current = result.count
     var chains: [Chain] = []
@@ -48,7 +51,7 @@ func segments(_ steps: [Step], bufferCount: Int) -> [Segment]? {
           || (step.rows != nil && step.rows == steps[p].rows
             && (read.isAligned || step.rows == 1))
       }
-      guard canJoin else {
+      guard canJoin, !onlyNumbers || step.isNumber else {
         later.append(s)
         continue
       }
@@ -65,9 +68,17 @@ func segments(_ steps: [Step], bufferCount: Int) -> [Segment]? {
         if waiting[reader] == 0 { ready.push(reader) }
       }
     }
-    result.append(chains)
+    onlyNumbers = false
+    if !chains.isEmpty { result.append(chains) }
   }
   return placed == steps.count ? result : nil
+}
+
+extension Step {
+  /// Whether it computes nothing but a number from others.
+  fileprivate var isNumber: Bool {
+    if case .map(let map) = work { map.shape.size == 1 } else { false }
+  }
 }
 
 /// The smallest number first.
