@@ -50,6 +50,25 @@ final class MemoryTests: XCTestCase {
     XCTAssertEqual(use.working, before.working)
   }
 
+  func testOldSizesMakeRoomForNewOnes() throws {
+    let (old, new) = (FreeList.capacity / 4, FreeList.capacity / 8)
+    var values = try (0..<4).map { _ in try Value(bytes: old) }
+    values = []
+    XCTAssertEqual(memoryUse.pool, FreeList.capacity)
+    // A working set of new sizes, larger than what an old one is taken out for.
+    for bytes in [new, new - 4096, new - 8192] { values.append(try Value(bytes: bytes)) }
+    values = []
+    let pool = memoryUse.pool
+    XCTAssertLessThanOrEqual(pool, FreeList.capacity)
+    XCTAssertGreaterThan(pool, FreeList.capacity - old)
+    for bytes in [new, new - 4096, new - 8192] { values.append(try Value(bytes: bytes)) }
+    XCTAssertEqual(memoryUse.pool, pool - 3 * new + 12_288, "all three were kept")
+    values = []
+    // What is larger than the whole pool goes back to the system.
+    _ = try Value(bytes: FreeList.capacity + 4096)
+    XCTAssertEqual(memoryUse.pool, pool)
+  }
+
   func testSmallPiecesAreCountedToo() throws {
     let before = memoryUse
     let values = try (0..<1000).map { _ in try Value(bytes: 4) }

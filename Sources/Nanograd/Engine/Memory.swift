@@ -130,12 +130,29 @@ package enum Memory {
   private static func keep(
     _ pointer: UnsafeMutableRawPointer, _ bytes: Int, _ room: Int, _ use: Use
   ) -> Bool {
-    pool.withLock { pool in
-      guard accounts.kept.load(ordering: .relaxed) + room <= FreeList.capacity else { return false }
+    guard room <= FreeList.capacity else { return false }
+    while let old = makeRoom(room, { pool in
       pool.keep(pointer, room)
       accounts.kept.wrappingAdd(room, ordering: .relaxed)
       accounts.add(-bytes, use)
-      return true
+    }) { free(old) }
+    return true
+  }
+
+  /// Calls `keep` if the pool has room; else takes a piece out of it that is to be freed, since nobody has
+  /// asked for its size for the longest time.
+  private static func makeRoom(
+    _ room: Int, _ keep: (inout FreeList) -> Void
+  ) -> UnsafeMutableRawPointer? {
+    pool.withLock { pool in
+      if accounts.kept.load(ordering: .relaxed) + room > FreeList.capacity,
+        let (piece, size) = pool.removeOldest()
+      {
+        accounts.kept.wrappingSubtract(size, ordering: .relaxed)
+        return piece
+      }
+      keep(&pool)
+      return nil
     }
   }
 
@@ -240,16 +257,43 @@ struct FreeList {
   /// The most bytes kept.
   static let capacity = 64 << 20
 
-  private var pieces: [Int: [UnsafeMutableRawPointer]] = [:]
+  private struct Shelf {
+    var pieces: [UnsafeMutableRawPointer] = []
+    var lastUse = 0
+  }
 
-  mutating func take(_ room: Int) -> UnsafeMutableRawPointer? { pieces[room]?.popLast() }
+  /// By size.
+  private var shelves: [Int: Shelf] = [:]
+  private var uses = 0
+
+  mutating func take(_ room: Int) -> UnsafeMutableRawPointer? {
+    guard let place = shelves.index(forKey: room) else { return nil }
+    uses += 1
+    shelves.values[place].lastUse = uses
+    return shelves.values[place].pieces.popLast()
+  }
 
   mutating func keep(_ pointer: UnsafeMutableRawPointer, _ room: Int) {
-    pieces[room, default: []].append(pointer)
+    uses += 1
+    let now = uses
+    func put(_ shelf: inout Shelf) {
+      shelf.pieces.append(pointer)
+      shelf.lastUse = now
+    }
+    put(&shelves[room, default: Shelf()])
+  }
+
+  /// A piece of the size that was asked for, or given back, least recently.
+  mutating func removeOldest() -> (UnsafeMutableRawPointer, Int)? {
+    shelves = shelves.filter { !$0.value.pieces.isEmpty }
+    guard let (room, _) = shelves.min(by: { $0.value.lastUse < $1.value.lastUse }),
+      let piece = shelves[room]?.pieces.popLast()
+    else { return nil }
+    return (piece, room)
   }
 
   mutating func removeAll() -> [UnsafeMutableRawPointer] {
-    defer { pieces = [:] }
-    return Array(pieces.values.joined())
+    defer { shelves = [:] }
+    return shelves.values.flatMap(\.pieces)
   }
 }
