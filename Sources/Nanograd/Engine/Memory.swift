@@ -131,11 +131,14 @@ package enum Memory {
     _ pointer: UnsafeMutableRawPointer, _ bytes: Int, _ room: Int, _ use: Use
   ) -> Bool {
     guard room <= FreeList.capacity else { return false }
-    while let old = makeRoom(room, { pool in
-      pool.keep(pointer, room)
-      accounts.kept.wrappingAdd(room, ordering: .relaxed)
-      accounts.add(-bytes, use)
-    }) { free(old) }
+    while let old = makeRoom(
+      room,
+      { pool in
+        pool.keep(pointer, room)
+        accounts.kept.wrappingAdd(room, ordering: .relaxed)
+        accounts.add(-bytes, use)
+      })
+    { free(old) }
     return true
   }
 
