@@ -126,6 +126,7 @@ private struct ContractedPanel<Scalar> {
   @inline(__always)
   func run<T: Tile>(_: T.Type) where T.Row.Element.Scalar == Scalar {
     if !accumulate {
+      // What will be written waits in the store buffer for its line, and all stores behind it.
       for r in 0..<T.height { T.Row.prefetchNear(c + r &* strideC) }
     }
     var tile = accumulate ? T.load(c, strideC) : T.zero

@@ -16,6 +16,7 @@ protocol TileRow {
   func store(_ c: UnsafeMutablePointer<Element.Scalar>, accumulate: Bool)
   /// Asks for a line of memory for each vector, so many scalars apart.
   static func prefetch(_ p: UnsafePointer<Element.Scalar>, _ distance: Int)
+  /// Asks for the row's own lines, into the first-level cache.
   static func prefetchNear(_ p: UnsafePointer<Element.Scalar>)
 }
 
