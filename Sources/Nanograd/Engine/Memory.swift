@@ -131,32 +131,18 @@ package enum Memory {
     _ pointer: UnsafeMutableRawPointer, _ bytes: Int, _ room: Int, _ use: Use
   ) -> Bool {
     guard room <= FreeList.capacity else { return false }
-    while let old = makeRoom(
-      room,
-      { pool in
-        pool.keep(pointer, room)
-        accounts.kept.wrappingAdd(room, ordering: .relaxed)
-        accounts.add(-bytes, use)
-      })
-    { free(old) }
-    return true
-  }
-
-  /// Calls `keep` if the pool has room; else takes a piece out of it that is to be freed, since nobody has
-  /// asked for its size for the longest time.
-  private static func makeRoom(
-    _ room: Int, _ keep: (inout FreeList) -> Void
-  ) -> UnsafeMutableRawPointer? {
-    pool.withLock { pool in
-      if accounts.kept.load(ordering: .relaxed) + room > FreeList.capacity,
-        let (piece, size) = pool.removeOldest()
-      {
-        accounts.kept.wrappingSubtract(size, ordering: .relaxed)
-        return piece
-      }
-      keep(&pool)
-      return nil
+    let old = pool.withLock { pool in
+      let excess = accounts.kept.load(ordering: .relaxed) + room - FreeList.capacity
+      // Some more than has to go, so that not every piece that comes looks for the oldest one.
+      let (old, size) = excess > 0 ? pool.removeOldest(excess + FreeList.capacity / 8) : ([], 0)
+      accounts.kept.wrappingSubtract(size, ordering: .relaxed)
+      pool.keep(pointer, room)
+      accounts.kept.wrappingAdd(room, ordering: .relaxed)
+      accounts.add(-bytes, use)
+      return old
     }
+    for piece in old { free(piece) }
+    return true
   }
 
   /// At least a cache line, so that there is always an address, and whole ones, so that a vector may be read
@@ -286,13 +272,20 @@ struct FreeList {
     put(&shelves[room, default: Shelf()])
   }
 
-  /// A piece of the size that was asked for, or given back, least recently.
-  mutating func removeOldest() -> (UnsafeMutableRawPointer, Int)? {
-    shelves = shelves.filter { !$0.value.pieces.isEmpty }
-    guard let (room, _) = shelves.min(by: { $0.value.lastUse < $1.value.lastUse }),
-      let piece = shelves[room]?.pieces.popLast()
-    else { return nil }
-    return (piece, room)
+  /// So many bytes or more, if there are so many: pieces of those sizes that were asked for, or given back,
+  /// least recently.
+  mutating func removeOldest(_ bytes: Int) -> (pieces: [UnsafeMutableRawPointer], bytes: Int) {
+    var pieces: [UnsafeMutableRawPointer] = []
+    var removed = 0
+    for (room, _) in shelves.sorted(by: { $0.value.lastUse < $1.value.lastUse }) {
+      guard removed < bytes else { break }
+      while removed < bytes, let piece = shelves[room]?.pieces.popLast() {
+        pieces.append(piece)
+        removed += room
+      }
+      if shelves[room]?.pieces.isEmpty == true { shelves[room] = nil }
+    }
+    return (pieces, removed)
   }
 
   mutating func removeAll() -> [UnsafeMutableRawPointer] {
