@@ -112,8 +112,14 @@ extension Lanes {
     UnsafeRawPointer(p).loadUnaligned(as: Self.self)
   }
 
+  // A single element, as of a loss, stays out of memory; others are copied there.
+
   @inline(__always) static func load(_ p: UnsafePointer<Scalar>, first n: Int) -> Self {
     var result = zero
+    if n == 1 {
+      result[0] = p[0]
+      return result
+    }
     for lane in 0..<n { result[lane] = p[lane] }
     return result
   }
@@ -123,6 +129,10 @@ extension Lanes {
   }
 
   @inline(__always) func store(_ p: UnsafeMutablePointer<Scalar>, first n: Int) {
+    if n == 1 {
+      p[0] = self[0]
+      return
+    }
     withUnsafePointer(to: self) {
       let scalars = UnsafeRawPointer($0).assumingMemoryBound(to: Scalar.self)
       for lane in 0..<n { p[lane] = scalars[lane] }

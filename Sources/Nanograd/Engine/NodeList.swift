@@ -1,5 +1,6 @@
 //  The memory of a walk over a graph, which the next walk takes over.
 
+internal import CPrefetch
 import Glibc
 
 /// Nodes in topological order, each with the numbers of its operands.
@@ -31,9 +32,24 @@ final class NodeList {
   private init() {}
 
   /// The numbers of a node's operands, for as long as the list does not change.
-  func operands(_ i: Int) -> UnsafeBufferPointer<Int32> {
-    let first = i > 0 ? Int(entries[i - 1].lastOperand) : 0
-    return operandNumbers.elements(first..<Int(entries[i].lastOperand))
+  func operands(_ i: Int) -> UnsafeBufferPointer<Int32> { operands(of: i..<i + 1) }
+
+  /// Those of several nodes, at least one, one after the other.
+  func operands(of nodes: Range<Int>) -> UnsafeBufferPointer<Int32> {
+    let first = nodes.lowerBound > 0 ? Int(entries[nodes.lowerBound - 1].lastOperand) : 0
+    return operandNumbers.elements(first..<Int(entries[nodes.upperBound - 1].lastOperand))
+  }
+
+  /// Asks for a node that is looked at soon, if there is one: a large graph is in no cache.
+  @inline(__always)
+  func prefetch(_ i: Int) {
+    if i < entries.count { NodeList.prefetch(entries[i].tensor) }
+  }
+
+  @inline(__always)
+  static func prefetch(_ tensor: Unmanaged<Tensor>) {
+    ngp_prefetch_near(tensor.toOpaque())
+    ngp_prefetch_near(tensor.toOpaque() + 64)
   }
 
   /// Adds a node whose operands' numbers have been added.
@@ -69,8 +85,8 @@ final class NodeList {
   // MARK: The memory of the last walk
 
   private static let spare = AtomicReference<NodeList>()
-  /// The most nodes of a list that is kept.
-  private static let mostKept = 4096
+  /// The most nodes of a list that is kept: a stretch of a long graph and what it reads.
+  private static let mostKept = 8192
 
   static func take() -> NodeList { spare.take() ?? NodeList() }
 
@@ -94,11 +110,11 @@ final class Words {
 /// An array of elements without references. A walk adds several for each node; here that takes a comparison and
 /// a store, without looking whether somebody else has the array.
 struct Pile<Element: BitwiseCopyable>: ~Copyable {
-  private var base = UnsafeMutablePointer<Element>.allocate(capacity: 16)
+  private var base = memory(capacity: 16)
   private(set) var capacity = 16
   private(set) var count = 0
 
-  deinit { base.deallocate() }
+  deinit { free(base) }
 
   var indices: Range<Int> { 0..<count }
   var last: Element? { count > 0 ? base[count - 1] : nil }
@@ -142,10 +158,27 @@ struct Pile<Element: BitwiseCopyable>: ~Copyable {
 
   @inline(never)
   private mutating func grow() {
-    let larger = UnsafeMutablePointer<Element>.allocate(capacity: 2 * capacity)
-    larger.moveInitialize(from: base, count: count)
-    base.deallocate()
-    base = larger
+    // Where much is held, the system moves it without copying.
+    if let larger = realloc(base, Pile.bytes(2 * capacity)) {
+      base = larger.assumingMemoryBound(to: Element.self)
+    } else {
+      // Unlike realloc, malloc has a reserve.
+      let larger = Pile.memory(capacity: 2 * capacity)
+      larger.moveInitialize(from: base, count: count)
+      free(base)
+      base = larger
+    }
     capacity *= 2
+    // Touching a page for the first time takes long: large ones where the system has them.
+    if Pile.bytes(capacity) >= 4 << 20 {
+      let start = UnsafeMutableRawPointer(base).alignedUp(toMultipleOf: 4096)
+      madvise(start, Pile.bytes(capacity) - 4096, MADV_HUGEPAGE)
+    }
+  }
+
+  private static func bytes(_ capacity: Int) -> Int { capacity * MemoryLayout<Element>.stride }
+
+  private static func memory(capacity: Int) -> UnsafeMutablePointer<Element> {
+    malloc(bytes(capacity))!.assumingMemoryBound(to: Element.self)
   }
 }

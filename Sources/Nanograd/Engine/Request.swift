@@ -70,6 +70,7 @@ final class Request {
           guard next < tensor.operands.count else {
             append(tensor)
             nodes.path.removeLast()
+            if nodes.path.count > 8 { NodeList.prefetch(nodes.path[nodes.path.count - 8].tensor) }
             return
           }
           nodes.path[nodes.path.count - 1].next += 1
@@ -131,35 +132,34 @@ final class Request {
   }
 
   /// A stretch of another request. What it takes from before is input here, and so is no value that an
-  /// operator inside happens to have. `origin` has the number of each of its nodes in the other.
-  init(_ stretch: Range<Int>, of all: Request, results: [Int], origin: inout [Int]) {
+  /// operator inside happens to have. `origin` gets the number of each of its nodes in the other; `numbers`
+  /// has a place for each of the other's, -1 before and after.
+  init(
+    _ stretch: Range<Int>, of all: Request, results: [Int], origin: inout [Int],
+    numbers: inout [Int32]
+  ) {
     roots = all.roots
     isWhole = true
     border = nil
     nodes = NodeList.take()
-    var inside = [Int32](repeating: 0, count: stretch.count)
-    var outside: [Int: Int32] = [:]
-    origin = []
     for i in stretch where all.isComputed(i) {
       let start = nodes.operandNumbers.count
-      for operand in all.operands(i).lazy.map({ Int($0) }) {
-        if stretch.contains(operand), all.isComputed(operand) {
-          nodes.operandNumbers.append(inside[operand - stretch.lowerBound])
-          continue
-        }
-        if outside[operand] == nil {
-          outside[operand] = Int32(count)
-          origin.append(operand)
+      for operand in all.operands(i) {
+        let place = Int(operand)
+        if numbers[place] < 0 {
+          numbers[place] = Int32(count)
+          origin.append(place)
           // It has no operands: those so far are of the node that is listed next.
-          nodes.append(all.nodes.entries[operand], isInput: true, lastOperand: start)
+          nodes.append(all.nodes.entries[place], isInput: true, lastOperand: start)
         }
-        nodes.operandNumbers.append(outside[operand] ?? 0)
+        nodes.operandNumbers.append(numbers[place])
       }
-      inside[i - stretch.lowerBound] = Int32(count)
+      numbers[i] = Int32(count)
       origin.append(i)
       nodes.append(all.nodes.entries[i], isInput: false)
     }
-    self.results = results.map { Int(inside[$0 - stretch.lowerBound]) }
+    self.results = results.map { Int(numbers[$0]) }
+    for i in origin { numbers[i] = -1 }
   }
 
   /// Whether a node has to be computed in a stretch: neither leaf nor number, nor known beforehand and

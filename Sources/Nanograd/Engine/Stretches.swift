@@ -4,12 +4,24 @@
 
 /// The stretches of a request, in order.
 struct Stretches {
+  /// What stretches of the same structure have in common.
+  private final class Form {
+    let request: Request
+    let structure: Structure
+    let inputs: [Int]
+
+    init(_ request: Request, _ structure: Structure) {
+      self.request = request
+      self.structure = structure
+      inputs = (0..<request.count).filter { request.isInput($0) }
+    }
+  }
+
   private struct Part {
     let number: Int32
-    let request: Request
+    let form: Form
     /// The number of each of its nodes in the whole.
     let origin: [Int]
-    let structure: Structure
   }
 
   private let request: Request
@@ -26,16 +38,21 @@ struct Stretches {
       $0..<Swift.min($0 + length, request.count)
     }
     for (p, nodes) in cuts.enumerated() {
-      for i in nodes { for operand in request.operands(i) { lastReader[Int(operand)] = Int32(p) } }
+      for operand in request.nodes.operands(of: nodes) { lastReader[Int(operand)] = Int32(p) }
     }
     for i in results { lastReader[i] = .max }
+    var forms: [Structure: Form] = [:]
+    var numbers = [Int32](repeating: -1, count: request.count)
     for (p, nodes) in cuts.enumerated() {
-      let outputs = nodes.filter { request.isComputed($0) && lastReader[$0] > p }
+      let outputs = nodes.filter { lastReader[$0] > p && request.isComputed($0) }
+      guard !outputs.isEmpty else { continue }
       var origin: [Int] = []
-      let part = Request(nodes, of: request, results: outputs, origin: &origin)
-      guard !part.results.isEmpty else { continue }
-      parts.append(
-        Part(number: Int32(p), request: part, origin: origin, structure: Structure(part)))
+      origin.reserveCapacity(nodes.count)
+      let part = Request(nodes, of: request, results: outputs, origin: &origin, numbers: &numbers)
+      let structure = Structure(part)
+      let form = forms[structure] ?? Form(part, structure)
+      forms[structure] = form
+      parts.append(Part(number: Int32(p), form: form, origin: origin))
     }
   }
 
@@ -46,19 +63,20 @@ struct Stretches {
   }
 
   /// Runs all stretches. The result has what later stretches read, or just the results.
-  private func run(keepsAll: Bool) throws -> [Value?]? {
-    var values = [Value?](repeating: nil, count: request.count)
+  private func run(keepsAll: Bool) throws -> [Int: Value]? {
+    var values: [Int: Value] = [:]
     for part in parts {
-      guard let plan = try part.request.plan(for: part.structure) else { return nil }
-      let computed = try plan.run(plan.inputs.map { try value(part.origin[$0], values) })
-      for (i, value) in zip(part.request.results, computed) { values[part.origin[i]] = value }
+      let (form, origin) = (part.form, part.origin)
+      guard let plan = try form.request.plan(for: form.structure) else { return nil }
+      let computed = try plan.run(plan.inputs.map { try value(origin[$0], values) })
+      for (i, value) in zip(form.request.results, computed) { values[origin[i]] = value }
       guard !keepsAll else { continue }
-      for i in part.origin where lastReader[i] <= part.number { values[i] = nil }
+      for i in form.inputs where lastReader[origin[i]] <= part.number { values[origin[i]] = nil }
     }
     return values
   }
 
-  private func value(_ i: Int, _ values: [Value?]) throws -> Value {
+  private func value(_ i: Int, _ values: [Int: Value]) throws -> Value {
     try values[i] ?? request.value(i)
   }
 
@@ -68,44 +86,43 @@ struct Stretches {
   func carriedBack(_ seed: Tensor, _ given: [Value?], _ carry: Carry) throws -> [Value?]? {
     guard let values = try run(keepsAll: true) else { return nil }
     let leaves = request.leafNumbers
-    var sums = [Value?](repeating: nil, count: request.count)
-    var isReached = [Bool](repeating: false, count: request.count)
+    var sums: [Int: Value] = [:]
+    var reached: Set<Int> = []
     for (leaf, value) in zip(leaves, given) { sums[leaf] = value }
     sums[request.count - 1] = try seed.evaluated()
     for part in parts.reversed() {
-      let seeds = part.request.results.filter { sums[part.origin[$0]] != nil }
+      let (form, origin) = (part.form, part.origin)
+      let seeds = form.request.results.filter { sums[origin[$0]] != nil }
       guard !seeds.isEmpty else { continue }
-      let targets = (0..<part.request.count).filter { part.request.isInput($0) }
-      let marks = (part.request.results + targets).map { sums[part.origin[$0]] != nil }
-      let structure = part.structure.marked(marks)
+      let beside = (seeds + form.inputs).map { sums[origin[$0]] }
+      let marks = (form.request.results + form.inputs).map { sums[origin[$0]] != nil }
+      let structure = form.structure.marked(marks)
       let known = PlanCache.find(structure)
-      guard let recipe = try known ?? self.recipe(part, seeds, targets, sums, carry) else {
-        return nil
-      }
-      let totals = try recipe.run(
-        { try value(part.origin[$0], values) },
-        given: (seeds + targets).map { sums[part.origin[$0]] })
+      guard
+        let recipe = try known
+          ?? Stretches.recipe(form.request, seeds, form.inputs, beside, carry)
+      else { return nil }
+      let totals = try recipe.run({ try value(origin[$0], values) }, given: beside)
       if known == nil { PlanCache.insert(recipe, structure) }
-      for i in seeds { sums[part.origin[i]] = nil }
-      for (i, total) in zip(targets, totals) {
+      for i in seeds { sums[origin[i]] = nil }
+      for (i, total) in zip(form.inputs, totals) {
         guard let total else { continue }
-        sums[part.origin[i]] = total
-        isReached[part.origin[i]] = true
+        sums[origin[i]] = total
+        reached.insert(origin[i])
       }
     }
-    return [values[request.count - 1]] + leaves.map { isReached[$0] ? sums[$0] : nil }
+    return [values[request.count - 1]] + leaves.map { reached.contains($0) ? sums[$0] : nil }
   }
 
   /// What is carried back through one stretch, from stand-ins for the seeds, and added to stand-ins for what
   /// others carried to the same targets.
-  private func recipe(
-    _ part: Part, _ seeds: [Int], _ targets: [Int], _ sums: [Value?], _ carry: Carry
+  private static func recipe(
+    _ nodes: Request, _ seeds: [Int], _ targets: [Int], _ beside: [Value?], _ carry: Carry
   ) throws -> Recipe? {
-    let nodes = part.request
     var places = TensorMap<Recipe.Source>()
     for i in targets { places[nodes.node(i)] = .node(i) }
-    let given = (seeds + targets).map { i -> Tensor? in
-      guard sums[part.origin[i]] != nil else { return nil }
+    let given = zip(seeds + targets, beside).map { i, value -> Tensor? in
+      guard value != nil else { return nil }
       let node = nodes.node(i)
       return Tensor(leaf: Leaf(tag: ""), dtype: node.dtype, shape: node.shape)
     }
