@@ -132,12 +132,12 @@ public struct ScalarKernels<Scalar>: Sendable {
       _ columns: Int, _ packed: UnsafeMutablePointer<Scalar>
     ) -> Void
 
-  /// Copies `rows` × `depth` elements of A, with any strides, for `contract` as a packed term: tile by
-  /// tile, each column after column. Of the `whole` columns of the term these are those from `start` on.
+  /// Copies `rows` × `depth` elements of A, with any strides, for `contract` as packed rows: tile by
+  /// tile, each column after column.
   public typealias PackRows =
     @Sendable (
       _ a: UnsafePointer<Scalar>, _ rowStride: Int, _ columnStride: Int, _ rows: Int, _ depth: Int,
-      _ packed: UnsafeMutablePointer<Scalar>, _ start: Int, _ whole: Int
+      _ packed: UnsafeMutablePointer<Scalar>
     ) -> Void
 
   // Functions that are elements of an array themselves take their arguments through memory, and are
@@ -167,6 +167,8 @@ public struct ScalarKernels<Scalar>: Sendable {
   public let contract: Contract
   public let pack: Pack
   public let packRows: PackRows
+  /// Whether `contract` reads an A whose rows lie side by side as fast as if it were packed.
+  public let readsTransposedRows: Bool
   /// The most columns of a panel.
   public let panelWidth: Int
   /// Elements of packed panels that are worth keeping in the second-level cache together.
@@ -180,7 +182,7 @@ public struct ScalarKernels<Scalar>: Sendable {
     matmul: @escaping Matmul,
     matmulWorkspace: Int, mostTransposedRows: Int, contract: @escaping Contract,
     pack: @escaping Pack,
-    packRows: @escaping PackRows, panelWidth: Int, cacheBlock: Int
+    packRows: @escaping PackRows, readsTransposedRows: Bool, panelWidth: Int, cacheBlock: Int
   ) {
     unaryEntries = UnaryCode.allCases.map { UnaryEntry(kernel: unary($0)) }
     binaryEntries = BinaryCode.allCases.map { BinaryEntry(kernel: binary($0)) }
@@ -194,6 +196,7 @@ public struct ScalarKernels<Scalar>: Sendable {
     self.contract = contract
     self.pack = pack
     self.packRows = packRows
+    self.readsTransposedRows = readsTransposedRows
     self.panelWidth = panelWidth
     self.cacheBlock = cacheBlock
   }
@@ -227,29 +230,28 @@ extension ScalarKernels {
   }
 }
 
-/// A product A·B among those that a contraction sums: A packed or with columns side by side, B packed.
+/// A product A·B among those that a contraction sums. A is packed, or either of its strides is 1; B is packed.
 public struct ContractionTerm<Scalar> {
   public var a: UnsafePointer<Scalar>
   public var rowStride: Int
+  public var columnStride: Int
   public var panel: UnsafePointer<Scalar>
   public var depth: Int
   /// The panel that is likely to be wanted next; any address will do.
   public var next: UnsafePointer<Scalar>
-  /// Whether `a` is what `packRows` made of just these rows; then it has no strides.
-  public var isPacked: Bool
+  /// Whether `a` is what `packRows` made of just these rows; then its strides do not matter.
+  public var isPacked = false
 
-  public init(a: UnsafePointer<Scalar>, rowStride: Int, panel: UnsafePointer<Scalar>, depth: Int) {
+  public init(
+    a: UnsafePointer<Scalar>, rowStride: Int, columnStride: Int, panel: UnsafePointer<Scalar>,
+    depth: Int
+  ) {
     self.a = a
     self.rowStride = rowStride
+    self.columnStride = columnStride
     self.panel = panel
     self.depth = depth
     next = panel
-    isPacked = false
-  }
-
-  public init(packedRows: UnsafePointer<Scalar>, panel: UnsafePointer<Scalar>, depth: Int) {
-    self.init(a: packedRows, rowStride: 0, panel: panel, depth: depth)
-    isPacked = true
   }
 }
 

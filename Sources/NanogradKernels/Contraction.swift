@@ -39,13 +39,13 @@ func contraction<V: Lanes>(_: V.Type) -> ScalarKernels<V.Scalar>.Contract {
 /// columns at a time, so that lines of memory which several tiles share are still at hand.
 func packRows<V: Lanes>(
   _: V.Type, _ a: UnsafePointer<V.Scalar>, _ rowStride: Int, _ columnStride: Int, _ rows: Int,
-  _ depth: Int, _ packed: UnsafeMutablePointer<V.Scalar>, _ start: Int, _ whole: Int
+  _ depth: Int, _ packed: UnsafeMutablePointer<V.Scalar>
 ) {
   if columnStride == 1 && rowStride != 1 {
     TileShape.forEach(rows) { row, height in
       transpose(
         a + row &* rowStride, rowStride, height, depth,
-        packed + (row &* whole &+ start &* height), height)
+        packed + row &* depth, height)
     }
     return
   }
@@ -53,7 +53,7 @@ func packRows<V: Lanes>(
     let end = min(first &+ 16, depth)
     TileShape.forEach(rows) { row, height in
       let source = a + row &* rowStride
-      let target = packed + (row &* whole &+ start &* height)
+      let target = packed + row &* depth
       var p = first
       // Eight of each column, of which the next ones write over what is too much: as far as it stays
       // within the tile.
@@ -143,12 +143,14 @@ private struct ContractedPanel<Scalar> {
         // With constants the compiler reads more of A ahead than there are registers.
         let rowStride = term.isPacked ? 1 : term.rowStride
         let start = row &* (term.isPacked ? term.depth : rowStride)
-        add(term.a + start, rowStride, term.isPacked ? height : 1)
+        add(term.a + start, rowStride, term.isPacked ? height : term.columnStride)
       #else
         if term.isPacked {
           add(term.a + row &* term.depth, 1, T.height)
-        } else {
+        } else if term.columnStride == 1 {
           add(term.a + row &* term.rowStride, term.rowStride, 1)
+        } else {
+          add(term.a + row, 1, term.columnStride)
         }
       #endif
     }

@@ -148,7 +148,7 @@ struct Product<V: Lanes> {
           let rows = min(Blocking.rows, m &- i)
           let blockA = a + (i &* rowStrideA &+ p &* columnStrideA)
           if packsA {
-            packRows(V.self, blockA, rowStrideA, columnStrideA, rows, depth, packedA, 0, depth)
+            packRows(V.self, blockA, rowStrideA, columnStrideA, rows, depth, packedA)
           }
           forEachPanel(columns) { offset, width in
             let isDirect = readsB && offset &+ width &* V.count <= columns

@@ -297,6 +297,9 @@ enum TileShape {
       8
     #endif
   }
+  /// For a tile of several vectors there is time to fetch A from the second-level cache.
+  static let readsTransposedRows = width > 1
+
   #if NANOGRAD_AVX512
     static let height = 8
     static let width = 3

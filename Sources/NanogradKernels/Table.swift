@@ -14,7 +14,8 @@ where E.Scalar == V.Scalar {
     matmul: matmul(V.self, E.self),
     matmulWorkspace: Blocking.workspace, mostTransposedRows: Blocking.rowsToTranspose,
     contract: contraction(V.self), pack: packing(V.self),
-    packRows: { packRows(V.self, $0, $1, $2, $3, $4, $5, $6, $7) },
+    packRows: { packRows(V.self, $0, $1, $2, $3, $4, $5) },
+    readsTransposedRows: TileShape.readsTransposedRows,
     panelWidth: TileShape.width * V.count,
     cacheBlock: TileShape.cacheBytes / MemoryLayout<V.Scalar>.size)
 }

@@ -4,8 +4,8 @@ import NanogradKernelTable
 import XCTest
 
 /// C = Σ A·B (or C += …) by `pack` and `contract`, over the given cuts of the rows. A is read
-/// transposed where `isTransposed`, B likewise; a transposed A, or where `packsRows`, all are packed as one
-/// term. `depths` has one entry per product.
+/// transposed where `isTransposed`, B likewise; where `packsRows`, every A is packed. `depths` has one entry
+/// per product.
 private func contracted<S: KernelScalar>(
   _ kernels: ScalarKernels<S>, rows: Int, columns: Int, depths: [Int], accumulate: Bool,
   isTransposed: Bool, packsRows: Bool = false, cut: Int
@@ -53,26 +53,24 @@ private func contracted<S: KernelScalar>(
     for row in stride(from: 0, to: rows, by: cut) {
       let count = min(cut, rows - row)
       let panel0 = panels.withUnsafeBufferPointer { $0.baseAddress! }
-      var packed = [S](repeating: .nan, count: count * depth)
+      // Packed rows lie apart, with what must not be read or written between.
+      var packed = depths.map { [S](repeating: .nan, count: count * $0 + 1) }
       var terms = depths.indices.map { t in
         ContractionTerm(
           a: a[t].withUnsafeBufferPointer { $0.baseAddress! }
             + row * (isTransposed ? 1 : depths[t]),
-          rowStride: isTransposed ? 1 : depths[t],
+          rowStride: isTransposed ? 1 : depths[t], columnStride: isTransposed ? rows : 1,
           panel: panel0 + starts[t] * panelStride, depth: depths[t])
       }
-      if packsRows || isTransposed {
+      if packsRows {
         for (t, term) in terms.enumerated() {
           kernels.packRows(
-            term.a, term.rowStride, isTransposed ? rows : 1, count, term.depth, &packed, starts[t],
-            depth)
+            term.a, term.rowStride, term.columnStride, count, term.depth, &packed[t])
+          XCTAssertEqual(
+            packed[t].firstIndex { $0 != $0 }, count * term.depth, "left out, or one too many")
+          terms[t].a = packed[t].withUnsafeBufferPointer { $0.baseAddress! }
+          terms[t].isPacked = true
         }
-        XCTAssert(!packed.contains { $0 != $0 }, "an element was left out")
-        terms = [
-          ContractionTerm(
-            packedRows: packed.withUnsafeBufferPointer { $0.baseAddress! }, panel: panel0,
-            depth: depth)
-        ]
       }
       withExtendedLifetime((a, panels, packed)) {
         c.withUnsafeMutableBufferPointer { c in

@@ -17,6 +17,11 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
     let rowStrideB: Int
     let columnStrideB: Int
     let depth: Int
+    /// Whether A has to be packed to be read fast.
+    let packsRows: Bool
+    /// Whether all columns of A are the same, as those of a state that is the same for a whole batch: they are
+    /// multiplied with the sum of B's rows.
+    let sumsRows: Bool
     /// Rows of a packed B's panels, and those of others that come before its own.
     let panelDepth: Int
     let panelStart: Int
@@ -67,6 +72,8 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
             columnStrideA: product.a.strides[1], b: product.packed?.buffer ?? product.b.buffer,
             offsetB: product.b.offset, rowStrideB: product.b.strides[0],
             columnStrideB: product.b.strides[1], depth: product.depth,
+            packsRows: !product.a.isReadInPlace(T.self),
+            sumsRows: product.a.strides[0] == 1 && product.a.strides[1] == 0 && product.depth > 1,
             panelDepth: product.packed?.depth ?? 0, panelStart: product.packed?.start ?? 0,
             isPacked: product.packed != nil))
       }
@@ -90,6 +97,7 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
     let elements =
       terms.allSatisfy(\.isPacked)
       ? chunk * Contraction.stretchDepth
+        + (Swift.min(terms.count, Contraction.stretchDepth) + 1) * T.kernels.panelWidth
       : T.kernels.matmulWorkspace
     scratch = elements * MemoryLayout<T>.size
   }
@@ -149,36 +157,28 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
   ) {
     let first = block.terms.lowerBound + stretch.terms.lowerBound
     let count = stretch.terms.count
-    // The columns of a transposed A lie apart, often by a power of 2, which few sets of a cache hold.
-    let packsRows = terms[first..<first + count].contains { $0.columnStrideA != 1 }
     withUnsafeTemporaryAllocation(of: ContractionTerm<T>.self, capacity: count) { list in
       let list = list.baseAddress!
-      var start = 0
+      var packed = workspace
+      // For each term the sum of B's rows, and a row of C.
+      let rowsOfPanels = workspace + chunk * Contraction.stretchDepth
       for i in 0..<count {
         let term = terms[first + i]
-        let depth = count == 1 ? stretch.depth : term.depth
-        let a =
-          context.pointer(term.a, T.self) + term.offsetA + rows.lowerBound * term.rowStrideA
-          + stretch.start * term.columnStrideA
-        let b = context.pointer(term.b, T.self)
-        if packsRows {
-          packRows(
-            a, term.rowStrideA, term.columnStrideA, block.isUniform ? 1 : rows.count, depth,
-            workspace, start, stretch.depth)
-          start += depth
-        } else {
-          (list + i).initialize(
-            to: ContractionTerm(a: a, rowStride: term.rowStrideA, panel: b, depth: depth))
-        }
-      }
-      // Side by side, rows of several A's and the panels of their B's, which were packed so, are one term.
-      if packsRows {
-        list.initialize(
+        (list + i).initialize(
           to: ContractionTerm(
-            packedRows: workspace, panel: context.pointer(terms[first].b, T.self),
-            depth: stretch.depth))
+            a: context.pointer(term.a, T.self) + term.offsetA + rows.lowerBound * term.rowStrideA
+              + stretch.start * term.columnStrideA,
+            rowStride: term.rowStrideA, columnStride: term.columnStrideA,
+            panel: context.pointer(term.b, T.self),
+            depth: count == 1 ? stretch.depth : term.depth))
+        guard term.packsRows else { continue }
+        let height = block.isUniform ? 1 : rows.count
+        packRows(
+          list[i].a, term.rowStrideA, term.columnStrideA, height, list[i].depth, packed)
+        list[i].a = UnsafePointer(packed)
+        list[i].isPacked = true
+        packed += height * list[i].depth
       }
-      let count = packsRows ? 1 : count
       let target = context.pointer(block.target, T.self) + rows.lowerBound * columns
       let accumulates = block.accumulates || stretch.terms.lowerBound > 0 || stretch.start > 0
       for panel in panels {
@@ -190,10 +190,14 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
             context.pointer(term.b, T.self) + (term.panelStart + stretch.start) * panelStride
           list[i].panel = UnsafePointer(start + panel.lowerBound * term.panelDepth)
           list[i].next = UnsafePointer(start + panel.upperBound * term.panelDepth)
+          if term.sumsRows {
+            list[i].depth = count == 1 ? stretch.depth : term.depth
+            sumRows(of: &list[i], panel.count, into: rowsOfPanels + i * panelStride)
+          }
         }
         let c = target + panel.lowerBound
         if block.isUniform {
-          let row = workspace + stretch.depth
+          let row = rowsOfPanels + count * panelStride
           contract(1, panel.count, list, count, row, panelStride, false)
           repeatRow(row, panel.count, c, rows.count, accumulates)
         } else {
@@ -201,6 +205,20 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
         }
       }
     }
+  }
+
+  /// Puts the sum of B's rows in their place.
+  private func sumRows(
+    of term: inout ContractionTerm<T>, _ columns: Int, into sum: UnsafeMutablePointer<T>
+  ) {
+    let one: T = 1
+    withUnsafePointer(to: one) {
+      var ones = term
+      ones.a = $0
+      contract(1, columns, &ones, 1, sum, columns, false)
+    }
+    term.panel = UnsafePointer(sum)
+    term.depth = 1
   }
 
   /// Writes or adds a row to many.
@@ -227,5 +245,17 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
         context.pointer(block.target, T.self) + rows.lowerBound * columns, columns,
         block.accumulates || t > block.terms.lowerBound, workspace)
     }
+  }
+}
+
+extension View {
+  /// Whether a kernel reads an A where it is: its columns lie side by side, or are all the same, or its rows lie
+  /// side by side, and not so far apart, by a large power of 2, that few sets of a cache hold its columns.
+  fileprivate func isReadInPlace<T: FloatElement>(_: T.Type) -> Bool {
+    let (rows, columns) = (strides[0], strides[1])
+    guard columns != 1, rows == 1 else { return columns == 1 }
+    return columns == 0
+      || T.kernels.readsTransposedRows && columns > 0
+        && (columns & -columns) * MemoryLayout<T>.size <= 2048
   }
 }
