@@ -199,6 +199,43 @@ final class EnginePlanTests: EngineTestCase {
     try assertPlanIsPlain([first, second, loss] + gradients(of: loss, withRespectTo: [w, u]))
   }
 
+  /// What is worked out of one buffer waits for the map that reads it, and becomes a part of that: the derivative of
+  /// a sigmoid takes no memory.
+  func testDerivativesWaitForTheirReaders() throws {
+    let u = try Tensor.leaf(.random([64, 20], -1...1, seed: 3), isParameter: true)
+    let v = try Tensor.leaf(.random([40, 64], -1...1, seed: 4), isParameter: true)
+    // Of two rows that share their weights, products are one step, which comes after all other work.
+    let loss = try (1...2).map { seed in
+      try sum(tanh(matmul(sigmoid(matmul(random([12, 40], seed: UInt64(seed)), v)), u)))
+    }.reduce(sum(u)) { try $0 + $1 }
+    let roots = try [loss] + gradients(of: loss, withRespectTo: [u, v])
+    let maps = try planned(roots).plan.parts.joined().flatMap(\.steps).compactMap { step -> Map? in
+      if case .map(let map) = step.work { map } else { nil }
+    }
+    let sigmoids = maps.filter { map in
+      map.instructions.contains { if case .unary(.sigmoid) = $0.kind { true } else { false } }
+    }
+    XCTAssertEqual(sigmoids.map { $0.instructions.filter(\.isStored).count }, [2])
+    try assertPlanIsPlain(roots)
+  }
+
+  /// Readers of such maps that want other rows of them, or all rows, or wait for something else as well.
+  func testWhoReadsWhatWaits() throws {
+    for rows in [1, 7, 64] {
+      let (x, w) = try (random([rows, 7]), random([7, 7], seed: 2))
+      let late = try sum(tanh(matmul(x, w)), axes: [0], keep: true)
+      let y = try -(x * 3 + 1)
+      let z = try y * y - y
+      try assertPlanIsPlain([
+        y * late, transpose(z) * matmul(w, transpose(x)), z + slice(z, axis: 0, step: -1),
+        sum(z, axes: [0]), z * sum(z, axes: [1], keep: true), matmul(z, w) * late,
+        exp(reshape(z, [-1])), y + exp(broadcastTo(slice(x, axis: 0, 0, 1), y.shape)),
+      ])
+      let turned = try transpose(z)
+      try assertPlanIsPlain([turned * transpose(y * late), exp(transpose(turned)) * late])
+    }
+  }
+
   /// Views of no elements, in an order that is not their buffer's.
   func testEmptyViews() throws {
     let x = try random([3, 0, 5])

@@ -56,7 +56,7 @@ final class Plan: @unchecked Sendable {
       if grouping { try lowering.groupProducts() }
       try lowering.packFactors()
       lowering.numberInputs(by: graph.origins)
-      return Nanograd.segments(lowering.steps, bufferCount: lowering.buffers.count).map {
+      return Nanograd.segments(lowering.steps, lowering.buffers).map {
         (lowering, $0)
       }
     }

@@ -15,63 +15,123 @@ typealias Segment = [Chain]
 
 /// Orders steps into segments; nil if some steps wait for each other in a circle, which grouping can
 /// bring about.
-func segments(_ steps: [Step], bufferCount: Int) -> [Segment]? {
-  var producer = [Int](repeating: -1, count: bufferCount)
-  for (s, step) in steps.enumerated() { for target in step.writes { producer[target] = s } }
-  // How many reads of each step wait for steps that have not been placed, and who waits for whom.
-  var waiting = [Int](repeating: 0, count: steps.count)
-  var readers = [[Int]](repeating: [], count: steps.count)
-  for (s, step) in steps.enumerated() {
-    for read in step.reads where producer[read.buffer] >= 0 {
-      waiting[s] += 1
-      readers[producer[read.buffer]].append(s)
+func segments(_ steps: [Step], _ buffers: [Buffer]) -> [Segment]? {
+  var arrangement = Arrangement(steps, buffers)
+  return arrangement.run()
+}
+
+/// Steps on their way to segments.
+private struct Arrangement {
+  private let steps: [Step]
+  /// The step that writes each buffer, -1 if none does.
+  private var producer: [Int]
+  /// What lazy steps work on; nil for others.
+  private let sources: [Int?]
+  /// How many reads of each step wait for steps that have not been placed, and who waits for whom.
+  private var waiting: [Int]
+  private var readers: [[Int]]
+  /// The segment that each step was placed in, or -1.
+  private var place: [Int]
+  private var result: [Segment] = []
+  /// The segment that is being filled, and its chains by their rows.
+  private var chains: [Chain] = []
+  private var chainOfRows: [Int: Int] = [:]
+
+  init(_ steps: [Step], _ buffers: [Buffer]) {
+    self.steps = steps
+    producer = Array(repeating: -1, count: buffers.count)
+    for (s, step) in steps.enumerated() { for target in step.writes { producer[target] = s } }
+    sources = lazySources(steps, buffers, producer)
+    waiting = Array(repeating: 0, count: steps.count)
+    readers = Array(repeating: [], count: steps.count)
+    place = Array(repeating: -1, count: steps.count)
+    for (s, step) in steps.enumerated() where !isLazy(s) {
+      for p in step.reads.map({ producer[$0.buffer] }) where p >= 0 {
+        // Whoever reads what a lazy step writes waits for what that one works on.
+        let awaited = sources[p].map { producer[$0] } ?? p
+        guard awaited >= 0 else { continue }
+        waiting[s] += 1
+        readers[awaited].append(s)
+      }
     }
   }
 
-  var result: [Segment] = []
-  /// The segment that each step was placed in.
-  var place = [Int](repeating: -1, count: steps.count)
-  var ready = Heap()
-  var later = steps.indices.filter { waiting[$0] == 0 }
-  var placed = 0
-  // A number that waits for no loop comes before all of them, or who reads it would have to wait for the
-  // loops beside it: the gradient of a mean begins with one.
-  var onlyNumbers = true
-  while !later.isEmpty {
-    let current = result.count
-    var chains: [Chain] = []
-    var chainOfRows: [Int: Int] = [:]
-    for s in later { ready.push(s) }
-    later = []
-    while let s = ready.pop() {
-      let step = steps[s]
-      let canJoin = step.reads.allSatisfy { read in
-        let p = producer[read.buffer]
-        return p < 0 || place[p] < current
-          || (step.rows != nil && step.rows == steps[p].rows
-            && (read.isAligned || step.rows == 1))
+  private func isLazy(_ s: Int) -> Bool { s >= 0 && sources[s] != nil }
+
+  mutating func run() -> [Segment]? {
+    var ready = Heap()
+    var later = steps.indices.filter { waiting[$0] == 0 && !isLazy($0) }
+    // A number that waits for no loop comes before all of them, or who reads it would have to wait for the
+    // loops beside it: the gradient of a mean begins with one.
+    var onlyNumbers = true
+    while !later.isEmpty {
+      for s in later { ready.push(s) }
+      later = []
+      while let s = ready.pop() {
+        guard !onlyNumbers || steps[s].isNumber, add(s) else {
+          later.append(s)
+          continue
+        }
+        for reader in readers[s] {
+          waiting[reader] -= 1
+          if waiting[reader] == 0 { ready.push(reader) }
+        }
       }
-      guard canJoin, !onlyNumbers || step.isNumber else {
-        later.append(s)
-        continue
-      }
-      place[s] = current
-      placed += 1
-      if let rows = step.rows, let chain = chainOfRows[rows] {
-        chains[chain].steps.append(step)
-      } else {
-        if let rows = step.rows { chainOfRows[rows] = chains.count }
-        chains.append(Chain(rows: step.rows, steps: [step]))
-      }
-      for reader in readers[s] {
-        waiting[reader] -= 1
-        if waiting[reader] == 0 { ready.push(reader) }
-      }
+      onlyNumbers = false
+      if !chains.isEmpty { result.append(chains) }
+      (chains, chainOfRows) = ([], [:])
     }
-    onlyNumbers = false
-    if !chains.isEmpty { result.append(chains) }
+    return place.contains(-1) ? nil : result
   }
-  return placed == steps.count ? result : nil
+
+  /// Adds a step to the segment, behind the lazy steps that it reads; false if it has to wait for the next
+  /// segment.
+  private mutating func add(_ s: Int) -> Bool {
+    let lazy = unplacedLazy(before: s)
+    let isInTime = (lazy + [s]).allSatisfy { s in
+      steps[s].reads.allSatisfy { isLazy(producer[$0.buffer]) || canFollow(s, $0) }
+    }
+    guard isInTime else { return false }
+    for l in lazy where steps[l].reads.allSatisfy({ canFollow(l, $0) }) { put(l) }
+    guard steps[s].reads.allSatisfy({ canFollow(s, $0) }) else { return false }
+    put(s)
+    return true
+  }
+
+  /// The lazy steps without a place that a step reads, and those that they read, in order.
+  private func unplacedLazy(before s: Int) -> [Int] {
+    var list: [Int] = []
+    var isListed: Set<Int> = []
+    var (next, visited) = (s, 0)
+    while true {
+      for p in steps[next].reads.map({ producer[$0.buffer] })
+      where isLazy(p) && place[p] < 0 && isListed.insert(p).inserted {
+        list.append(p)
+      }
+      guard visited < list.count else { return list.sorted() }
+      next = list[visited]
+      visited += 1
+    }
+  }
+
+  /// Whether a step in this segment may read what it reads: of an earlier segment, or row by row.
+  private func canFollow(_ s: Int, _ read: Step.Read) -> Bool {
+    let p = producer[read.buffer]
+    if p < 0 { return true }
+    guard place[p] == result.count else { return place[p] >= 0 }
+    return steps[s].rows != nil && steps[s].rows == steps[p].rows
+      && (read.isAligned || steps[s].rows == 1)
+  }
+
+  private mutating func put(_ s: Int) {
+    place[s] = result.count
+    if let rows = steps[s].rows, let chain = chainOfRows[rows] {
+      chains[chain].steps.append(steps[s])
+    } else {
+      if let rows = steps[s].rows { chainOfRows[rows] = chains.count }
+      chains.append(Chain(rows: steps[s].rows, steps: [steps[s]]))
+    }
+  }
 }
 
 extension Step {
@@ -79,6 +139,41 @@ extension Step {
   fileprivate var isNumber: Bool {
     if case .map(let map) = work { map.shape.size == 1 } else { false }
   }
+}
+
+/// Maps that are not run before another map wants what they write, and for each the buffer that it works on. With
+/// a single source they may become a part of who reads them, and need no memory: the derivative of a sigmoid could
+/// be worked out with the sigmoid, but is wanted much later.
+private func lazySources(_ steps: [Step], _ buffers: [Buffer], _ producer: [Int]) -> [Int?] {
+  // How many read a buffer, and how many of them are maps of as many elements.
+  var readers = [(all: Int, maps: Int)](repeating: (0, 0), count: buffers.count)
+  for step in steps {
+    for read in step.reads {
+      readers[read.buffer].all += 1
+      if case .map(let map) = step.work, map.shape.size == buffers[read.buffer].size {
+        readers[read.buffer].maps += 1
+      }
+    }
+  }
+  var sources = [Int?](repeating: nil, count: steps.count)
+  for (s, step) in steps.enumerated() {
+    guard case .map(let map) = step.work, map.shape.size > 1,
+      step.writes.allSatisfy({
+        buffers[$0].result == nil && readers[$0].all > 0 && readers[$0].all == readers[$0].maps
+      })
+    else { continue }
+    var source: Int?
+    let isSingle = step.reads.allSatisfy { read in
+      let p = producer[read.buffer]
+      // Numbers are no source, if they need not be waited for.
+      if p < 0, buffers[read.buffer].size == 1 { return true }
+      let origin = p < 0 ? read.buffer : sources[p] ?? read.buffer
+      defer { source = origin }
+      return source == nil || source == origin
+    }
+    if isSingle, let source, buffers[source].size <= map.shape.size { sources[s] = source }
+  }
+  return sources
 }
 
 /// The smallest number first.
