@@ -87,14 +87,13 @@ private struct Arrangement {
   /// Adds a step to the segment, behind the lazy steps that it reads; false if it has to wait for the next
   /// segment.
   private mutating func add(_ s: Int) -> Bool {
-    let lazy = unplacedLazy(before: s)
-    let isInTime = (lazy + [s]).allSatisfy { s in
+    // Who reads a lazy step does so row by row, and can always follow it.
+    let together = unplacedLazy(before: s) + [s]
+    let isInTime = together.allSatisfy { s in
       steps[s].reads.allSatisfy { isLazy(producer[$0.buffer]) || canFollow(s, $0) }
     }
     guard isInTime else { return false }
-    for l in lazy where steps[l].reads.allSatisfy({ canFollow(l, $0) }) { put(l) }
-    guard steps[s].reads.allSatisfy({ canFollow(s, $0) }) else { return false }
-    put(s)
+    for s in together { put(s) }
     return true
   }
 
@@ -145,12 +144,16 @@ extension Step {
 /// a single source they may become a part of who reads them, and need no memory: the derivative of a sigmoid could
 /// be worked out with the sigmoid, but is wanted much later.
 private func lazySources(_ steps: [Step], _ buffers: [Buffer], _ producer: [Int]) -> [Int?] {
-  // How many read a buffer, and how many of them are maps of as many elements.
+  // How many read a buffer, and how many of them are maps that do so row by row.
   var readers = [(all: Int, maps: Int)](repeating: (0, 0), count: buffers.count)
   for step in steps {
     for read in step.reads {
+      let p = producer[read.buffer]
+      guard p >= 0 else { continue }
       readers[read.buffer].all += 1
-      if case .map(let map) = step.work, map.shape.size == buffers[read.buffer].size {
+      if case .map(let map) = step.work, map.shape.size == buffers[read.buffer].size,
+        read.isAligned, step.rows == steps[p].rows
+      {
         readers[read.buffer].maps += 1
       }
     }
