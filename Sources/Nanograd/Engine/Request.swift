@@ -186,7 +186,14 @@ final class Request {
   }
 
   /// The numbers of the leaves.
-  var leafNumbers: [Int] { (0..<count).filter { isInput($0) && node($0).leaf != nil } }
+  var leafNumbers: [Int] {
+    var numbers: [Int] = []
+    numbers.reserveCapacity(nodes.leaves.count)
+    for i in 0..<count where isInput(i) {
+      if nodes.entries[i].tensor._withUnsafeGuaranteedRef({ $0.leaf != nil }) { numbers.append(i) }
+    }
+    return numbers
+  }
 
   /// The value that an input brings.
   func value(_ i: Int) throws -> Value {
