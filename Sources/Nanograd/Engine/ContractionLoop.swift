@@ -50,8 +50,6 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
   private let packRows = T.kernels.packRows
   private let kernels = T.kernels
   private let columns: Int
-  /// The panels that columns are cut into.
-  private let panels: [Range<Int>]
   private let blocks: [Block]
   private let terms: [Term]
   /// Panels that share the second-level cache, with half as much of A.
@@ -63,9 +61,6 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
 
   init(_ contraction: Contraction) {
     columns = contraction.columns
-    panels = (0..<T.kernels.panelCount(columns)).map {
-      T.kernels.panel($0, of: contraction.columns)
-    }
     var blocks: [Block] = []
     var terms: [Term] = []
     for block in contraction.blocks {
@@ -186,7 +181,8 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
       }
       let target = context.pointer(block.target, T.self) + rows.lowerBound * columns
       let accumulates = block.accumulates || stretch.terms.lowerBound > 0 || stretch.start > 0
-      for panel in self.panels[panels] {
+      for panel in panels {
+        let panel = kernels.panel(panel, of: columns)
         let panelStride = kernels.panelStride(panel.count)
         for i in 0..<count {
           let term = terms[first + i]
