@@ -256,6 +256,6 @@ extension View {
     guard columns != 1, rows == 1 else { return columns == 1 }
     return columns == 0
       || T.kernels.readsTransposedRows && columns > 0
-        && (columns & -columns) * MemoryLayout<T>.size <= 2048
+        && columns & -columns <= 2048 / MemoryLayout<T>.size
   }
 }
