@@ -167,8 +167,9 @@ public struct ScalarKernels<Scalar>: Sendable {
   public let contract: Contract
   public let pack: Pack
   public let packRows: PackRows
-  /// Whether `contract` reads an A whose rows lie side by side as fast as if it were packed.
-  public let readsTransposedRows: Bool
+  /// Whether `contract` reads an A whose rows lie side by side about as fast as if it were packed, and a B whose
+  /// columns do.
+  public let readsInPlace: Bool
   /// The most columns of a panel.
   public let panelWidth: Int
   /// Elements of packed panels that are worth keeping in the second-level cache together.
@@ -182,7 +183,7 @@ public struct ScalarKernels<Scalar>: Sendable {
     matmul: @escaping Matmul,
     matmulWorkspace: Int, mostTransposedRows: Int, contract: @escaping Contract,
     pack: @escaping Pack,
-    packRows: @escaping PackRows, readsTransposedRows: Bool, panelWidth: Int, cacheBlock: Int
+    packRows: @escaping PackRows, readsInPlace: Bool, panelWidth: Int, cacheBlock: Int
   ) {
     unaryEntries = UnaryCode.allCases.map { UnaryEntry(kernel: unary($0)) }
     binaryEntries = BinaryCode.allCases.map { BinaryEntry(kernel: binary($0)) }
@@ -196,7 +197,7 @@ public struct ScalarKernels<Scalar>: Sendable {
     self.contract = contract
     self.pack = pack
     self.packRows = packRows
-    self.readsTransposedRows = readsTransposedRows
+    self.readsInPlace = readsInPlace
     self.panelWidth = panelWidth
     self.cacheBlock = cacheBlock
   }
@@ -230,12 +231,14 @@ extension ScalarKernels {
   }
 }
 
-/// A product A·B among those that a contraction sums. A is packed, or either of its strides is 1; B is packed.
+/// A product A·B among those that a contraction sums. A is packed, or either of its strides is 1.
 public struct ContractionTerm<Scalar> {
   public var a: UnsafePointer<Scalar>
   public var rowStride: Int
   public var columnStride: Int
+  /// Rows of a panel of B: packed, or, with `readsInPlace`, `panelStride` apart and whole vectors.
   public var panel: UnsafePointer<Scalar>
+  public var panelStride: Int
   public var depth: Int
   /// The panel that is likely to be wanted next; any address will do.
   public var next: UnsafePointer<Scalar>
@@ -244,12 +247,13 @@ public struct ContractionTerm<Scalar> {
 
   public init(
     a: UnsafePointer<Scalar>, rowStride: Int, columnStride: Int, panel: UnsafePointer<Scalar>,
-    depth: Int
+    panelStride: Int, depth: Int
   ) {
     self.a = a
     self.rowStride = rowStride
     self.columnStride = columnStride
     self.panel = panel
+    self.panelStride = panelStride
     self.depth = depth
     next = panel
   }

@@ -120,7 +120,7 @@ private struct ContractedPanel<Scalar> {
   var c: UnsafeMutablePointer<Scalar>
   var strideC: Int
   let accumulate: Bool
-  /// Scalars of the next panel, to a row, that are left to earlier tiles to ask for.
+  /// Of the next panel's rows, the part that is left to earlier tiles to ask for; a vector's length is all.
   var ahead: Int
 
   @inline(__always)
@@ -132,11 +132,16 @@ private struct ContractedPanel<Scalar> {
     var tile = accumulate ? T.load(c, strideC) : T.zero
     for t in 0..<count {
       let term = terms[t]
-      let next = term.next + term.depth &* ahead
+      #if NANOGRAD_AVX512
+        let panelStride = term.panelStride
+      #else
+        let panelStride = T.Row.count
+      #endif
+      let next = term.next + term.depth &* ahead / T.Row.Element.count &* panelStride
       @inline(__always)
       func add(_ a: UnsafePointer<Scalar>, _ rowStride: Int, _ columnStride: Int) {
         tile.add(
-          term.depth, a, rowStride, columnStride, times: term.panel, T.Row.count,
+          term.depth, a, rowStride, columnStride, times: term.panel, panelStride,
           steps: TileShape.steps(T.Row.count / T.Row.Element.count), askingFor: next)
       }
       #if NANOGRAD_AVX512

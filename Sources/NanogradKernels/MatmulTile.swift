@@ -14,9 +14,9 @@ protocol TileRow {
   mutating func add(_ a: Element, times b: Self)
   /// Writes or adds.
   func store(_ c: UnsafeMutablePointer<Element.Scalar>, accumulate: Bool)
-  /// Asks for a line of memory for each vector, so many scalars apart.
-  static func prefetch(_ p: UnsafePointer<Element.Scalar>, _ distance: Int)
-  /// Asks for the row's own lines, into the first-level cache.
+  /// Asks for the row's lines of memory, into the second-level cache.
+  static func prefetch(_ p: UnsafePointer<Element.Scalar>)
+  /// The same, into the first-level cache.
   static func prefetchNear(_ p: UnsafePointer<Element.Scalar>)
 }
 
@@ -37,7 +37,7 @@ struct Single<Element: Accumulator>: TileRow {
     (accumulate ? Element.load(c) + value : value).store(c)
   }
   @inline(__always)
-  static func prefetch(_ p: UnsafePointer<Element.Scalar>, _ distance: Int) { ngp_prefetch(p) }
+  static func prefetch(_ p: UnsafePointer<Element.Scalar>) { ngp_prefetch(p) }
   @inline(__always)
   static func prefetchNear(_ p: UnsafePointer<Element.Scalar>) { ngp_prefetch_near(p) }
 }
@@ -63,9 +63,9 @@ struct Wider<Left: TileRow>: TileRow {
     right.store(c + Left.count, accumulate: accumulate)
   }
   @inline(__always)
-  static func prefetch(_ p: UnsafePointer<Element.Scalar>, _ distance: Int) {
-    Left.prefetch(p, distance)
-    ngp_prefetch(p + Left.count / Element.count &* distance)
+  static func prefetch(_ p: UnsafePointer<Element.Scalar>) {
+    Left.prefetch(p)
+    ngp_prefetch(p + Left.count)
   }
   @inline(__always)
   static func prefetchNear(_ p: UnsafePointer<Element.Scalar>) {
@@ -154,8 +154,8 @@ typealias Rows8<R: TileRow> = Above<Rows4<R>, Rows4<R>>
 extension Tile {
   /// Adds the products of `depth` columns of A and as many rows of B. A stride that is 1 is best written as
   /// the number: where another program shares the core, instructions are what is short, and a constant takes
-  /// none. `steps` of the depth are written out one after the other, and then some lines of memory asked for,
-  /// from `next` on.
+  /// none. `steps` of the depth are written out one after the other, and then some rows of B asked for, from
+  /// `next` on.
   @inline(__always)
   mutating func add(
     _ depth: Int, _ a: UnsafePointer<Row.Element.Scalar>, _ rowStrideA: Int, _ columnStrideA: Int,
@@ -173,10 +173,8 @@ extension Tile {
         b += steps &* rowStrideB
         if let line = next {
           let lines = (steps &+ 3) / 4
-          for i in 0..<lines {
-            Row.prefetch(line + i &* Row.Element.count, depth &* Row.Element.count)
-          }
-          next = line + lines &* Row.Element.count
+          for i in 0..<lines { Row.prefetch(line + i &* rowStrideB) }
+          next = line + lines &* rowStrideB
         }
       }
       let rest = depth % steps
@@ -297,8 +295,8 @@ enum TileShape {
       8
     #endif
   }
-  /// For a tile of several vectors there is time to fetch A from the second-level cache.
-  static let readsTransposedRows = width > 1
+  /// For a tile of several vectors there is time to fetch A and B from the second-level cache.
+  static let readsInPlace = width > 1
 
   #if NANOGRAD_AVX512
     static let height = 8

@@ -15,7 +15,7 @@ where E.Scalar == V.Scalar {
     matmulWorkspace: Blocking.workspace, mostTransposedRows: Blocking.rowsToTranspose,
     contract: contraction(V.self), pack: packing(V.self),
     packRows: { packRows(V.self, $0, $1, $2, $3, $4, $5) },
-    readsTransposedRows: TileShape.readsTransposedRows,
+    readsInPlace: TileShape.readsInPlace,
     panelWidth: TileShape.width * V.count,
     cacheBlock: TileShape.cacheBytes / MemoryLayout<V.Scalar>.size)
 }

@@ -4,11 +4,11 @@ import NanogradKernelTable
 import XCTest
 
 /// C = Σ A·B (or C += …) by `pack` and `contract`, over the given cuts of the rows. A is read
-/// transposed where `isTransposed`, B likewise; where `packsRows`, every A is packed. `depths` has one entry
-/// per product.
+/// transposed where `isTransposed`, B likewise; where `packsRows`, every A is packed; where `isInPlace`, no B is.
+/// `depths` has one entry per product.
 private func contracted<S: KernelScalar>(
   _ kernels: ScalarKernels<S>, rows: Int, columns: Int, depths: [Int], accumulate: Bool,
-  isTransposed: Bool, packsRows: Bool = false, cut: Int
+  isTransposed: Bool, packsRows: Bool = false, isInPlace: Bool = false, cut: Int
 ) -> (result: [S], exact: [Double], isIntact: Bool) {
   var random = SystemRandom(state: UInt64(rows * 31 + columns * 7 + depths.reduce(0, +)))
   let start = (0..<rows * columns).map { _ in S(random.next()) }
@@ -60,7 +60,10 @@ private func contracted<S: KernelScalar>(
           a: a[t].withUnsafeBufferPointer { $0.baseAddress! }
             + row * (isTransposed ? 1 : depths[t]),
           rowStride: isTransposed ? 1 : depths[t], columnStride: isTransposed ? rows : 1,
-          panel: panel0 + starts[t] * panelStride, depth: depths[t])
+          panel: isInPlace
+            ? b[t].withUnsafeBufferPointer { $0.baseAddress! } + first
+            : panel0 + starts[t] * panelStride,
+          panelStride: isInPlace ? columns : panelStride, depth: depths[t])
       }
       if packsRows {
         for (t, term) in terms.enumerated() {
@@ -72,7 +75,7 @@ private func contracted<S: KernelScalar>(
           terms[t].isPacked = true
         }
       }
-      withExtendedLifetime((a, panels, packed)) {
+      withExtendedLifetime((a, b, panels, packed)) {
         c.withUnsafeMutableBufferPointer { c in
           kernels.contract(
             count, panel.count, terms, terms.count,
@@ -123,6 +126,12 @@ final class ContractionTests: XCTestCase {
               S.kernels(table), rows: rows, columns: columns, depths: depths,
               accumulate: accumulate, isTransposed: isTransposed, packsRows: true, cut: 5)
             XCTAssertTrue(same(packed.result, whole.result), "\(table.name): packed rows")
+            if S.kernels(table).readsInPlace, !isTransposed, columns % S.kernels(table).lanes == 0 {
+              let direct = contracted(
+                S.kernels(table), rows: rows, columns: columns, depths: depths,
+                accumulate: accumulate, isTransposed: false, isInPlace: true, cut: 5)
+              XCTAssertTrue(same(direct.result, whole.result), "\(table.name): B where it is")
+            }
             // Where multiply-adds are fused, every width gives the same bits.
             if table.name != "baseline" {
               if let first { XCTAssertTrue(same(first, whole.result), "\(rows)×\(columns)") }

@@ -81,14 +81,15 @@ static inline int32_t ngp_processors(void) {
   return count > 0 ? count : 1;
 }
 
-/* Sleeps while *word == expected, until woken. May wake early: the caller checks again. */
-static inline void ngp_wait(void *_Nonnull word, uint32_t expected) {
-  syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, (void *)0, (void *)0, 0);
+/* Sleeps while *word == expected, until someone of `group` is woken, a set of bits. May wake early:
+ * the caller checks again. */
+static inline void ngp_wait(void *_Nonnull word, uint32_t expected, uint32_t group) {
+  syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, expected, (void *)0, (void *)0, group);
 }
 
-/* Wakes at most `count` threads that sleep on the word. */
-static inline void ngp_wake(void *_Nonnull word, int32_t count) {
-  syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, count, (void *)0, (void *)0, 0);
+/* Wakes all threads that sleep on the word in one of the groups. */
+static inline void ngp_wake(void *_Nonnull word, uint32_t groups) {
+  syscall(SYS_futex, word, FUTEX_WAKE_BITSET_PRIVATE, INT32_MAX, (void *)0, (void *)0, groups);
 }
 
 /* A file without a name in a folder, for writing; it is gone when it is closed, or its process

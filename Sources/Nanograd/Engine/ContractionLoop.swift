@@ -22,9 +22,7 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
     /// Whether all columns of A are the same, as those of a state that is the same for a whole batch: they are
     /// multiplied with the sum of B's rows.
     let sumsRows: Bool
-    /// Rows of a packed B's panels, and those of others that come before its own.
-    let panelDepth: Int
-    let panelStart: Int
+    /// Whether B is packed, panel after panel.
     let isPacked: Bool
   }
 
@@ -52,6 +50,7 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
   private let columns: Int
   private let blocks: [Block]
   private let terms: [Term]
+  private let hasPanels: Bool
   /// Panels that share the second-level cache, with half as much of A.
   private let panelsTogether: Int
   /// Rows of A that are taken through them.
@@ -66,25 +65,27 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
     for block in contraction.blocks {
       let first = terms.count
       for product in block.products {
+        var (b, offset) = (product.b.buffer, product.b.offset)
+        if case .packed(let buffer) = product.panels { (b, offset) = (buffer, 0) }
         terms.append(
           Term(
             a: product.a.buffer, offsetA: product.a.offset, rowStrideA: product.a.strides[0],
-            columnStrideA: product.a.strides[1], b: product.packed?.buffer ?? product.b.buffer,
-            offsetB: product.b.offset, rowStrideB: product.b.strides[0],
-            columnStrideB: product.b.strides[1], depth: product.depth,
+            columnStrideA: product.a.strides[1], b: b, offsetB: offset,
+            rowStrideB: product.b.strides[0], columnStrideB: product.b.strides[1],
+            depth: product.depth,
             packsRows: !product.a.isReadInPlace(T.self),
             sumsRows: product.a.strides[0] == 1 && product.a.strides[1] == 0 && product.depth > 1,
-            panelDepth: product.packed?.depth ?? 0, panelStart: product.packed?.start ?? 0,
-            isPacked: product.packed != nil))
+            isPacked: product.isPacked))
       }
       blocks.append(
         Block(
           target: block.target, accumulates: block.accumulates, terms: first..<terms.count,
           isUniform: contraction.rows > 1
-            && terms[first...].allSatisfy { $0.rowStrideA == 0 && $0.isPacked }))
+            && terms[first...].allSatisfy { $0.rowStrideA == 0 } && contraction.hasPanels))
     }
     self.blocks = blocks
     self.terms = terms
+    hasPanels = contraction.hasPanels
     panelsTogether = Swift.max(
       T.kernels.cacheBlock / (Contraction.stretchDepth * T.kernels.panelWidth), 1)
     let chunk = T.kernels.cacheBlock / (2 * Contraction.stretchDepth)
@@ -95,7 +96,7 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
     let one = (contraction.columns < 8 ? 0.1 : 0.02) * Double(MemoryLayout<T>.size / 4)
     cost = 50 + one * Double(contraction.rows) * Double(contraction.columns) * depth
     let elements =
-      terms.allSatisfy(\.isPacked)
+      contraction.hasPanels
       ? chunk * Contraction.stretchDepth
         + (Swift.min(terms.count, Contraction.stretchDepth) + 1) * T.kernels.panelWidth
       : T.kernels.matmulWorkspace
@@ -129,8 +130,7 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
   @_specialize(where T == Double)
   func run(_ rows: Range<Int>, _ context: Context, _ scratch: UnsafeMutableRawPointer) {
     let workspace = scratch.assumingMemoryBound(to: T.self)
-    let isPacked = terms[0].isPacked
-    let count = isPacked ? T.kernels.panelCount(columns) : 0
+    let count = hasPanels ? T.kernels.panelCount(columns) : 0
     for first in stride(from: 0, to: count, by: panelsTogether) {
       let panels = first..<Swift.min(first + panelsTogether, count)
       var next = stretch(after: nil)
@@ -146,7 +146,7 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
         next = self.stretch(after: stretch)
       }
     }
-    if !isPacked {
+    if !hasPanels {
       for block in blocks { runDirectly(block, rows, context, workspace) }
     }
   }
@@ -169,7 +169,7 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
             a: context.pointer(term.a, T.self) + term.offsetA + rows.lowerBound * term.rowStrideA
               + stretch.start * term.columnStrideA,
             rowStride: term.rowStrideA, columnStride: term.columnStrideA,
-            panel: context.pointer(term.b, T.self),
+            panel: context.pointer(term.b, T.self), panelStride: term.rowStrideB,
             depth: count == 1 ? stretch.depth : term.depth))
         guard term.packsRows else { continue }
         let height = block.isUniform ? 1 : rows.count
@@ -186,10 +186,13 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
         let panelStride = kernels.panelStride(panel.count)
         for i in 0..<count {
           let term = terms[first + i]
-          let start =
-            context.pointer(term.b, T.self) + (term.panelStart + stretch.start) * panelStride
-          list[i].panel = UnsafePointer(start + panel.lowerBound * term.panelDepth)
-          list[i].next = UnsafePointer(start + panel.upperBound * term.panelDepth)
+          // From one column to the next panel's: packed, all of the panel's rows are between.
+          let distance = term.isPacked ? term.depth : 1
+          if term.isPacked { list[i].panelStride = panelStride }
+          let b =
+            context.pointer(term.b, T.self) + term.offsetB + stretch.start * list[i].panelStride
+          list[i].panel = UnsafePointer(b + panel.lowerBound * distance)
+          list[i].next = UnsafePointer(b + panel.upperBound * distance)
           if term.sumsRows {
             list[i].depth = count == 1 ? stretch.depth : term.depth
             sumRows(of: &list[i], panel.count, into: rowsOfPanels + i * panelStride)
@@ -255,7 +258,7 @@ extension View {
     let (rows, columns) = (strides[0], strides[1])
     guard columns != 1, rows == 1 else { return columns == 1 }
     return columns == 0
-      || T.kernels.readsTransposedRows && columns > 0
+      || T.kernels.readsInPlace && columns > 0
         && columns & -columns <= 2048 / MemoryLayout<T>.size
   }
 }

@@ -91,48 +91,45 @@ extension Lowering {
     return result
   }
 
-  /// Packs every B that serves more than one product, those that are added to its products, and others where
-  /// that pays. What is left is packed, if at all, where it is used, piece by piece.
-  mutating func packFactors() throws {
+  /// Chooses how each B is read: by panels if it serves more than one product, and so those that are added to its
+  /// products, and others where that pays. What is left is packed, if at all, where it is used, piece by piece.
+  mutating func choosePanels() throws {
     var uses: [Factor: Int] = [:]
     for case .contraction(let contraction) in steps.map(\.work) {
       for product in contraction.blocks.flatMap(\.products) {
         uses[contraction.factor(product), default: 0] += 1
       }
     }
-    var packs: [[Factor]: Int] = [:]
+    var packs: [Factor: Int] = [:]
     var added: [Step] = []
     for s in steps.indices {
       guard case .contraction(var contraction) = steps[s].work else { continue }
       guard contraction.columns >= 16 else { continue }
       for i in contraction.blocks.indices {
         let factors = contraction.blocks[i].products.map(contraction.factor)
-        // A block runs on packed factors, or on none.
-        let isPacked = zip(factors, contraction.blocks[i].products).contains {
+        // A block runs on panels, or on none.
+        let hasPanels = zip(factors, contraction.blocks[i].products).contains {
           uses[$0, default: 0] > 1 || contraction.isWorthPacking($1)
         }
-        guard isPacked else { continue }
-        var product = 0
-        for list in Contraction.joined(factors) {
-          let depth = list.reduce(0) { $0 + $1.depth }
-          if packs[list] == nil {
-            let width = (contraction.columns + 15) & ~15
-            let target = try buffer(.step, Shape([depth * width]), contraction.dtype)
-            packs[list] = target
-            added.append(
-              Step(
-                work: .pack(list, dtype: contraction.dtype, target: target), rows: nil,
-                reads: list.map { Step.Read(buffer: $0.view.buffer, isAligned: false) },
-                writes: [target]))
+        guard hasPanels else { continue }
+        for (p, factor) in factors.enumerated() {
+          if factor.isReadInPlace(contraction.dtype),
+            uses[factor, default: 0] * contraction.rows <= Contraction.mostRowsInPlace
+          {
+            contraction.blocks[i].products[p].panels = .inPlace
+            continue
           }
-          guard let target = packs[list] else { continue }
-          var start = 0
-          for factor in list {
-            contraction.blocks[i].products[product].packed = PackedFactor(
-              buffer: target, start: start, depth: depth)
-            start += factor.depth
-            product += 1
-          }
+          let width = (contraction.columns + 15) & ~15
+          let target =
+            try packs[factor]
+            ?? buffer(.step, Shape([factor.depth * width]), contraction.dtype)
+          contraction.blocks[i].products[p].panels = .packed(buffer: target)
+          guard packs.updateValue(target, forKey: factor) == nil else { continue }
+          added.append(
+            Step(
+              work: .pack(factor, dtype: contraction.dtype, target: target), rows: nil,
+              reads: [Step.Read(buffer: factor.view.buffer, isAligned: false)],
+              writes: [target]))
         }
       }
       steps[s].work = .contraction(contraction)
@@ -158,22 +155,21 @@ extension Lowering {
   }
 }
 
-extension Contraction {
-  /// The factors of a block's products, those together whose panels fit one stretch: they are packed as one.
-  fileprivate static func joined(_ factors: [Factor]) -> [[Factor]] {
-    var lists: [[Factor]] = []
-    var depth = 0
-    for factor in factors {
-      if !lists.isEmpty, depth + factor.depth <= stretchDepth {
-        lists[lists.count - 1].append(factor)
-        depth += factor.depth
-      } else {
-        lists.append([factor])
-        depth = factor.depth
-      }
-    }
-    return lists
+extension Factor {
+  /// Whether panels of it can be read where it is: its columns lie side by side, whole vectors of them, and its rows
+  /// not so far apart, by a large power of 2, that few sets of a cache hold a panel.
+  fileprivate func isReadInPlace(_ dtype: DType) -> Bool {
+    let vector = 64 / dtype.size
+    let stride = view.strides[0]
+    return (dtype == .float32 ? Float.kernels.readsInPlace : Double.kernels.readsInPlace)
+      && view.strides[1] == 1 && view.offset % vector == 0 && columns % vector == 0
+      && stride > 0 && stride % vector == 0 && (stride & -stride) * dtype.size <= 2048
   }
+}
+
+extension Contraction {
+  /// For more rows of A a B is better packed than read where it is, on one processor.
+  fileprivate static var mostRowsInPlace: Int { 512 }
 
   /// The most bytes of a B that is packed for a single product: what is beyond, as a view may be by any number,
   /// is left to the kernel. It packs a piece at a time, on each thread for itself, but walks over A less often.

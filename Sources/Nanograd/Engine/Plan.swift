@@ -16,8 +16,7 @@ final class Plan: @unchecked Sendable {
     func blocks(_ threads: Int) -> (count: Int, rows: Int) {
       // Rows that are worth keeping together: whole register tiles of matrix products.
       let grain = leastRows > 1 ? 8 : 1
-      // Below this a second thread costs more than it brings.
-      guard threads > 1, cost > 12_000, rows > grain else { return (1, rows) }
+      guard threads > 1, cost > Plan.leastCost, rows > grain else { return (1, rows) }
       // Several for each thread, so that none waits long for another that is slower.
       let share = (rows + threads - 1) / threads
       let wish = Swift.max((share + 3) / 4, Swift.min(share, leastRows))
@@ -25,6 +24,9 @@ final class Plan: @unchecked Sendable {
       return ((rows + size - 1) / size, size)
     }
   }
+
+  /// Nanoseconds of work below which a second thread costs more than it brings.
+  private static var leastCost: Double { 12_000 }
 
   let buffers: [Buffer]
   private let offsets: [Int?]
@@ -54,7 +56,7 @@ final class Plan: @unchecked Sendable {
         isInput: graph.isInput, results: graph.results)
       try lowering.run()
       if grouping { try lowering.groupProducts() }
-      try lowering.packFactors()
+      try lowering.choosePanels()
       lowering.numberInputs(by: graph.origins)
       return Nanograd.segments(lowering.steps, lowering.buffers).map {
         (lowering, $0)
@@ -106,16 +108,15 @@ final class Plan: @unchecked Sendable {
       case .map(let map):
         return map.dtype == .float32 ? MapLoop<Float>(map) : MapLoop<Double>(map)
       case .contraction(let contraction):
-        leastRows = Swift.max(leastRows, contraction.isPacked ? 64 : rows)
+        leastRows = Swift.max(leastRows, contraction.hasPanels ? 64 : rows)
         return contraction.dtype == .float32
           ? ContractionLoop<Float>(contraction) : ContractionLoop<Double>(contraction)
-      case .pack(let factors, let dtype, let target):
+      case .pack(let factor, let dtype, let target):
         rows =
           dtype == .float32
-          ? Float.kernels.panelCount(factors[0].columns)
-          : Double.kernels.panelCount(factors[0].columns)
+          ? Float.kernels.panelCount(factor.columns) : Double.kernels.panelCount(factor.columns)
         return dtype == .float32
-          ? PackLoop<Float>(factors, target: target) : PackLoop<Double>(factors, target: target)
+          ? PackLoop<Float>(factor, target: target) : PackLoop<Double>(factor, target: target)
       case .reduceRuns(let code, let source, let length, let runs, let dtype, let target):
         return dtype == .float32
           ? ReduceRunsLoop<Float>(
@@ -158,7 +159,7 @@ final class Plan: @unchecked Sendable {
     for (b, other) in continued { context.bind(b, context.memory(other)) }
     try withExtendedLifetime(values) {
       for (s, segment) in segments.enumerated() {
-        if profile == nil { run(segment, context) } else { profile?.run(s, segment, context) }
+        if profile == nil { run(s, context) } else { profile?.run(s, segment, context) }
         try context.check()
       }
     }
@@ -193,27 +194,22 @@ final class Plan: @unchecked Sendable {
     return isWritten
   }
 
-  private func run(_ segment: [Run], _ context: Context) {
+  private func run(_ number: Int, _ context: Context) {
+    let segment = segments[number]
     let cost = segment.reduce(0) { $0 + $1.cost }
-    guard context.threads > 1, cost >= 12_000 else {
+    guard context.threads > 1, cost >= Plan.leastCost else {
       for run in segment {
         for loop in run.loops { loop.run(0..<run.rows, context, context.scratch.pointer) }
       }
       return
     }
-    let cuts = segment.map { $0.blocks(context.threads) }
-    let tasks = cuts.reduce(0) { $0 + $1.count }
-    Workers.run(tasks, threads: context.threads) { task, thread in
-      var task = task
-      var chain = 0
-      while task >= cuts[chain].count {
-        task -= cuts[chain].count
-        chain += 1
+    let division = context.divisions[number]
+    division.shares.withUnsafeBufferPointer { shares in
+      Workers.run(shares: shares) { task, thread in
+        let task = division.tasks[task]
+        let scratch = context.scratch.pointer + thread * self.scratchSize
+        for loop in segment[task.chain].loops { loop.run(task.rows, context, scratch) }
       }
-      let run = segment[chain]
-      let rows = task * cuts[chain].rows..<Swift.min((task + 1) * cuts[chain].rows, run.rows)
-      let scratch = context.scratch.pointer + thread * self.scratchSize
-      for loop in run.loops { loop.run(rows, context, scratch) }
     }
   }
 
@@ -221,12 +217,40 @@ final class Plan: @unchecked Sendable {
   private func takeContext(_ threads: Int) throws -> Context {
     if let context = spare.take(), context.threads == threads { return context }
     let new = try Context(
-      arena: arenaSize, scratch: scratchSize * threads, buffers: buffers.count, threads: threads)
+      arena: arenaSize, scratch: scratchSize * threads, buffers: buffers.count,
+      divisions: segments.map { Division($0, threads: threads) }, threads: threads)
     for (b, value) in constants { new.bind(b, value.pointer) }
     for (b, offset) in offsets.enumerated() {
       if let offset { new.bind(b, new.arena.pointer + offset) }
     }
     return new
+  }
+}
+
+/// The tasks of a segment, some rows of a chain each, in the order of the threads that they are meant for.
+struct Division {
+  private(set) var tasks: [(chain: Int, rows: Range<Int>)] = []
+  /// Where each thread's tasks begin, and at last their number.
+  private(set) var shares = [0]
+
+  /// The same rows of steps with as many of them are the same thread's in every segment: of weights, the gradients,
+  /// the moments and the new weights, of a batch its states and their gradients.
+  init(_ segment: [Plan.Run], threads: Int) {
+    guard threads > 1 else { return }
+    var lists = [[(Int, Range<Int>)]](repeating: [], count: threads)
+    var next = 0
+    for (c, run) in segment.enumerated() {
+      let (count, size) = run.blocks(threads)
+      for block in 0..<count {
+        let thread = count < threads ? (next + block) % threads : block * threads / count
+        lists[thread].append((c, block * size..<Swift.min((block + 1) * size, run.rows)))
+      }
+      if count < threads { next += count }
+    }
+    for list in lists {
+      tasks += list
+      shares.append(tasks.count)
+    }
   }
 }
 

@@ -98,8 +98,9 @@ extension Lowering {
         if let shape = try? Shape([contraction.rows, product.depth]) {
           reads.append(read(product.a, shape, contraction.rows))
         }
-        reads.append(
-          Step.Read(buffer: product.packed?.buffer ?? product.b.buffer, isAligned: false))
+        var b = product.b.buffer
+        if case .packed(let buffer) = product.panels { b = buffer }
+        reads.append(Step.Read(buffer: b, isAligned: false))
       }
     }
     return reads

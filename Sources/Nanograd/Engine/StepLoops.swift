@@ -20,6 +20,8 @@ final class Context: @unchecked Sendable {
   /// Where each buffer is; behind the arena in its memory.
   private let pointers: UnsafeMutablePointer<UnsafeMutableRawPointer>
   private let failure = AtomicReference<Failure>()
+  /// Who does what of each segment.
+  let divisions: [Division]
   let threads: Int
 
   /// What a step could not do.
@@ -28,12 +30,13 @@ final class Context: @unchecked Sendable {
     init(_ error: NanogradError) { self.error = error }
   }
 
-  init(arena size: Int, scratch: Int, buffers: Int, threads: Int) throws {
+  init(arena size: Int, scratch: Int, buffers: Int, divisions: [Division], threads: Int) throws {
     let table = (size + 63) & ~63
     let count = Swift.max(buffers, 1)
     arena = try Value(
       bytes: table + count * MemoryLayout<UnsafeMutableRawPointer>.stride, for: .working)
     self.scratch = try Value(bytes: scratch, for: .working)
+    self.divisions = divisions
     self.threads = threads
     pointers = (arena.pointer + table).bindMemory(
       to: UnsafeMutableRawPointer.self, capacity: count)
@@ -62,34 +65,27 @@ final class Context: @unchecked Sendable {
 
 /// A row is a panel.
 final class PackLoop<T: FloatElement>: StepLoop {
-  private let factors: [Factor]
-  private let columns: Int
-  private let depth: Int
+  private let factor: Factor
   private let target: Int
   let cost: Double
   let scratch = 0
 
-  init(_ factors: [Factor], target: Int) {
-    self.factors = factors
+  init(_ factor: Factor, target: Int) {
+    self.factor = factor
     self.target = target
-    columns = factors[0].columns
-    depth = factors.reduce(0) { $0 + $1.depth }
-    cost = 50 + 0.2 * Double(depth) * Double(columns)
+    cost = 50 + 0.2 * Double(factor.depth) * Double(factor.columns)
   }
 
   @_specialize(where T == Float)
   @_specialize(where T == Double)
   func run(_ panels: Range<Int>, _ context: Context, _ scratch: UnsafeMutableRawPointer) {
+    let b = factor.view
     for panel in panels {
-      let panel = T.kernels.panel(panel, of: columns)
-      var packed = context.pointer(target, T.self) + panel.lowerBound * depth
-      for factor in factors {
-        let b = factor.view
-        T.kernels.pack(
-          context.pointer(b.buffer, T.self) + b.offset + panel.lowerBound * b.strides[1],
-          b.strides[0], b.strides[1], factor.depth, panel.count, packed)
-        packed += factor.depth * T.kernels.panelStride(panel.count)
-      }
+      let panel = T.kernels.panel(panel, of: factor.columns)
+      T.kernels.pack(
+        context.pointer(b.buffer, T.self) + b.offset + panel.lowerBound * b.strides[1],
+        b.strides[0], b.strides[1], factor.depth, panel.count,
+        context.pointer(target, T.self) + panel.lowerBound * factor.depth)
     }
   }
 }

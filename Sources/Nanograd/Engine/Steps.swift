@@ -97,8 +97,12 @@ struct Product {
   var b: View
   /// A is rows × depth, B is depth × columns; the strides are those of the views' two axes.
   let depth: Int
-  /// The packed B, or nil where B is read where it is.
-  var packed: PackedFactor?
+  /// How a contraction reads B; nil where B is left to the kernel of a single product.
+  var panels: Panels?
+}
+
+extension Product {
+  var isPacked: Bool { if case .packed = panels { true } else { false } }
 }
 
 /// A right operand: so many rows and columns of a view.
@@ -108,11 +112,12 @@ struct Factor: Hashable {
   let columns: Int
 }
 
-/// A right operand in panels, each of which begins with `start` rows of others and has `depth` in all.
-struct PackedFactor {
-  let buffer: Int
-  let start: Int
-  let depth: Int
+/// A right operand by panels of columns.
+enum Panels {
+  /// Copied to a buffer, one panel after the other.
+  case packed(buffer: Int)
+  /// Where B is.
+  case inPlace
 }
 
 /// C = Σ A·B, or C += Σ A·B, for several C that share every B.
@@ -131,8 +136,8 @@ struct Contraction {
   let columns: Int
   var blocks: [Block]
 
-  /// Whether every B is.
-  var isPacked: Bool { blocks.allSatisfy { $0.products.allSatisfy { $0.packed != nil } } }
+  /// Whether every B is read by panels.
+  var hasPanels: Bool { blocks.allSatisfy { $0.products.allSatisfy { $0.panels != nil } } }
 }
 
 /// A step of a plan.
@@ -140,8 +145,8 @@ struct Step {
   enum Work {
     case map(Map)
     case contraction(Contraction)
-    /// Copies B into panels, or several of as many columns, one below the other.
-    case pack([Factor], dtype: DType, target: Int)
+    /// Copies B into panels.
+    case pack(Factor, dtype: DType, target: Int)
     /// Reduces runs of `length` elements, `runs` to a row.
     case reduceRuns(ReductionCode, source: Int, length: Int, runs: Int, dtype: DType, target: Int)
     /// Reduces `length` rows of `columns` elements to one.

@@ -29,12 +29,26 @@ enum Workers {
   static func run(
     _ count: Int, threads: Int = numberOfThreads, _ task: (_ i: Int, _ thread: Int) -> Void
   ) {
-    let helpers = Swift.min(threads, count) - 1
-    guard helpers > 0, let pool = Pool.acquire(helpers) else {
+    let threads = Swift.max(Swift.min(threads, count), 1)
+    withUnsafeTemporaryAllocation(of: Int.self, capacity: threads + 1) { shares in
+      let (least, rest) = count.quotientAndRemainder(dividingBy: threads)
+      for thread in 0...threads { shares[thread] = least * thread + Swift.min(thread, rest) }
+      run(shares: UnsafeBufferPointer(shares), task)
+    }
+  }
+
+  /// The same for the tasks 0 ..< the last of `shares`: from `shares[t]` on up to `shares[t + 1]` they are
+  /// thread t's to begin with, so that it finds in its core's caches what it left there, and need not fetch it
+  /// from another's. Then it takes what others have not begun.
+  static func run(
+    shares: UnsafeBufferPointer<Int>, _ task: (_ i: Int, _ thread: Int) -> Void
+  ) {
+    let (count, helpers) = (shares[shares.count - 1], shares.count - 2)
+    guard count > 1, helpers > 0, count <= Pool.mostTasks, let pool = Pool.acquire(helpers) else {
       for i in 0..<count { task(i, 0) }
       return
     }
-    withoutActuallyEscaping(task) { pool.run(count, helpers, $0) }
+    withoutActuallyEscaping(task) { pool.run(shares, $0) }
     pool.inUse.store(false, ordering: .releasing)
   }
 }
@@ -51,12 +65,13 @@ private final class Pool: @unchecked Sendable {
   private let sleepers = Atomic<Int>(0)
   /// The loop being shared. Written before `gate` opens, read by who passed it.
   private var task: ((Int, Int) -> Void)?
-  private var count = 0
-  private let next = Atomic<Int>(0)
+  private var shares = UnsafeBufferPointer<Int>(start: nil, count: 0)
+  private var round: UInt64 = 0
+  private var cursors = Cursors()
   /// Twice the number of workers inside the loop, and 1 while more may enter.
   private let gate = Atomic<Int>(0)
-  /// How many more may enter.
-  private let places = Atomic<Int>(0)
+  /// How many workers have come to life.
+  private let born = Atomic<Int>(0)
   /// The caller sleeps on it until the last worker leaves.
   private let finished = Word()
 
@@ -90,6 +105,7 @@ private final class Pool: @unchecked Sendable {
     }
     guard pool.inUse.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged
     else { return nil }
+    pool.cursors.grow(to: helpers + 1)
     while pool.started < helpers, pool.start() { pool.started += 1 }
     return pool
   }
@@ -112,15 +128,17 @@ private final class Pool: @unchecked Sendable {
     return result == 0
   }
 
+  /// As many tasks as cursors can count.
+  static var mostTasks: Int { Cursors.most }
+
   /// Shares a loop; to be called by whoever has the pool in use.
-  func run(_ count: Int, _ helpers: Int, _ task: @escaping (Int, Int) -> Void) {
+  func run(_ shares: UnsafeBufferPointer<Int>, _ task: @escaping (Int, Int) -> Void) {
     self.task = task
-    self.count = count
-    next.store(0, ordering: .relaxed)
-    places.store(helpers, ordering: .relaxed)
+    self.shares = shares
+    round &+= 1
     gate.store(1, ordering: .sequentiallyConsistent)
     epoch.advance()
-    if sleepers.load(ordering: .sequentiallyConsistent) > 0 { epoch.wake(helpers) }
+    if sleepers.load(ordering: .sequentiallyConsistent) > 0 { epoch.wakeFirst(shares.count - 2) }
 
     claim(as: 0)
     // Nobody enters from here on; who is inside finishes its last task.
@@ -136,21 +154,23 @@ private final class Pool: @unchecked Sendable {
     self.task = nil
   }
 
-  /// Takes tasks until none is left.
+  /// Takes tasks until none is left: the thread's own, then those of the threads after it.
   private func claim(as thread: Int) {
-    guard let task else { return }
-    while true {
-      let i = next.wrappingAdd(1, ordering: .relaxed).oldValue
-      guard i < count else { return }
-      task(i, thread)
+    let threads = shares.count - 1
+    guard let task, thread < threads else { return }
+    for other in 0..<threads {
+      let owner = (thread + other) % threads
+      let (first, end) = (shares[owner], shares[owner + 1])
+      while let i = cursors.next(of: owner, below: end - first, round) { task(first + i, thread) }
     }
   }
 
-  /// A worker's life.
+  /// A worker's life. It is the same thread of every loop.
   private func work() {
+    let thread = born.wrappingAdd(1, ordering: .relaxed).newValue
     var seen = epoch.value
     // The loop that this thread was started for may be under way already.
-    enter()
+    enter(as: thread)
     while true {
       var looks = 0
       while epoch.value == seen {
@@ -159,17 +179,17 @@ private final class Pool: @unchecked Sendable {
           Pool.pause(looks)
         } else {
           sleepers.wrappingAdd(1, ordering: .sequentiallyConsistent)
-          epoch.wait(seen)
+          epoch.wait(seen, as: thread)
           sleepers.wrappingSubtract(1, ordering: .sequentiallyConsistent)
         }
       }
       seen = epoch.value
-      enter()
+      enter(as: thread)
     }
   }
 
-  /// Joins the loop under way, if there is one with a place left.
-  private func enter() {
+  /// Joins the loop under way, if there is one.
+  private func enter(as thread: Int) {
     var state = gate.load(ordering: .acquiring)
     while true {
       guard state & 1 == 1 else { return }
@@ -178,11 +198,57 @@ private final class Pool: @unchecked Sendable {
       if exchanged { break }
       state = original
     }
-    let place = places.wrappingSubtract(1, ordering: .relaxed).newValue
-    if place >= 0 { claim(as: place + 1) }
+    claim(as: thread)
     if gate.wrappingSubtract(2, ordering: .acquiringAndReleasing).newValue == 0 {
       finished.advance()
-      finished.wake(1)
+      finished.wakeFirst(1)
+    }
+  }
+}
+
+/// How many tasks of each thread's share have been taken. Each count has lines of memory of its own, which other
+/// cores touch only when they have nothing left to do, and begins anew with every round.
+private struct Cursors {
+  private static var bitsOfCount: UInt64 { 24 }
+  static var most: Int { 1 << bitsOfCount - 1 }
+  /// Bytes from one to the next: what is fetched from another core is two lines.
+  private static var distance: Int { 128 }
+
+  private var memory: UnsafeMutableRawPointer?
+  private var count = 0
+
+  /// Makes room for so many threads; none of them may be taking tasks.
+  mutating func grow(to threads: Int) {
+    guard threads > count else { return }
+    memory?.deallocate()
+    let new = UnsafeMutableRawPointer.allocate(
+      byteCount: (threads + 1) * Cursors.distance, alignment: 16)
+    (memory, count) = (new, threads)
+    for thread in 0..<threads {
+      cursor(of: thread, new).initialize(to: Atomic(0))
+    }
+  }
+
+  private func cursor(of thread: Int, _ memory: UnsafeMutableRawPointer)
+    -> UnsafeMutablePointer<Atomic<UInt64>>
+  {
+    (memory.alignedUp(toMultipleOf: Cursors.distance) + thread * Cursors.distance)
+      .assumingMemoryBound(to: Atomic<UInt64>.self)
+  }
+
+  /// The next task of a share of `count`; nil if all have been taken.
+  func next(of thread: Int, below count: Int, _ round: UInt64) -> Int? {
+    guard let memory else { return nil }
+    let cursor = cursor(of: thread, memory)
+    let begun = round << Cursors.bitsOfCount
+    var seen = cursor.pointee.load(ordering: .relaxed)
+    while true {
+      let taken = seen >> Cursors.bitsOfCount == begun >> Cursors.bitsOfCount ? seen - begun : 0
+      guard taken < count else { return nil }
+      let (exchanged, original) = cursor.pointee.weakCompareExchange(
+        expected: seen, desired: begun + taken + 1, ordering: .relaxed)
+      if exchanged { return Int(taken) }
+      seen = original
     }
   }
 }
@@ -195,6 +261,8 @@ private struct Word: @unchecked Sendable {
 
   var value: UInt32 { memory.pointee.load(ordering: .sequentiallyConsistent) }
   func advance() { memory.pointee.wrappingAdd(1, ordering: .sequentiallyConsistent) }
-  func wait(_ seen: UInt32) { ngp_wait(memory, seen) }
-  func wake(_ count: Int) { ngp_wake(memory, Int32(count)) }
+  /// Sleeps as the number given, 1 and up.
+  func wait(_ seen: UInt32, as number: Int = 1) { ngp_wait(memory, seen, 1 << ((number - 1) & 31)) }
+  /// Wakes the sleepers of the first numbers, and others perhaps.
+  func wakeFirst(_ count: Int) { ngp_wake(memory, count < 32 ? 1 << count - 1 : .max) }
 }
