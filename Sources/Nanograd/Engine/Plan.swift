@@ -25,8 +25,8 @@ final class Plan: @unchecked Sendable {
     }
   }
 
-  /// Nanoseconds of work below which a second thread costs more than it brings.
-  private static var leastCost: Double { 12_000 }
+  /// Nanoseconds of work below which a second thread costs more than it brings, even one that is awake.
+  private static var leastCost: Double { 4_000 }
 
   let buffers: [Buffer]
   private let offsets: [Int?]
@@ -205,7 +205,7 @@ final class Plan: @unchecked Sendable {
     }
     let division = context.divisions[number]
     division.shares.withUnsafeBufferPointer { shares in
-      Workers.run(shares: shares) { task, thread in
+      Workers.run(shares: shares, cost: cost) { task, thread in
         let task = division.tasks[task]
         let scratch = context.scratch.pointer + thread * self.scratchSize
         for loop in segment[task.chain].loops { loop.run(task.rows, context, scratch) }

@@ -39,12 +39,15 @@ enum Workers {
 
   /// The same for the tasks 0 ..< the last of `shares`: from `shares[t]` on up to `shares[t + 1]` they are
   /// thread t's to begin with, so that it finds in its core's caches what it left there, and need not fetch it
-  /// from another's. Then it takes what others have not begun.
+  /// from another's. Then it takes what others have not begun. All take about `cost` nanoseconds.
   static func run(
-    shares: UnsafeBufferPointer<Int>, _ task: (_ i: Int, _ thread: Int) -> Void
+    shares: UnsafeBufferPointer<Int>, cost: Double = .infinity,
+    _ task: (_ i: Int, _ thread: Int) -> Void
   ) {
     let (count, helpers) = (shares[shares.count - 1], shares.count - 2)
-    guard count > 1, helpers > 0, count <= Pool.mostTasks, let pool = Pool.acquire(helpers) else {
+    guard count > 1, helpers > 0, count <= Pool.mostTasks,
+      let pool = Pool.acquire(helpers, cost)
+    else {
       for i in 0..<count { task(i, 0) }
       return
     }
@@ -58,6 +61,10 @@ private final class Pool: @unchecked Sendable {
   /// Replaced in the child of a fork, which has none of the parent's threads.
   private static let current = Atomic<UInt>(0)
 
+  /// Nanoseconds of work for which a thread is woken: what is shorter is over before it has come.
+  private static var leastCostToWake: Double { 12_000 }
+  private static let sleptThrough = Atomic<Int>(0)
+
   let inUse = Atomic<Bool>(false)
   private var started = 0
   /// Counts loops; idle workers sleep on it.
@@ -68,6 +75,7 @@ private final class Pool: @unchecked Sendable {
   private var shares = UnsafeBufferPointer<Int>(start: nil, count: 0)
   private var round: UInt64 = 0
   private var cursors = Cursors()
+  private var wakes = true
   /// Twice the number of workers inside the loop, and 1 while more may enter.
   private let gate = Atomic<Int>(0)
   /// How many workers have come to life.
@@ -85,12 +93,20 @@ private final class Pool: @unchecked Sendable {
     if looks > 1000, looks & 63 == 0 { sched_yield() } else { ngp_pause() }
   }
 
-  static func acquire(_ helpers: Int) -> Pool? {
+  /// The workers for one loop, if nobody else has them, and they are awake or the loop is worth waking them.
+  static func acquire(_ helpers: Int, _ cost: Double) -> Pool? {
     let address = current.load(ordering: .acquiring)
     let pool: Pool
+    var wakes = cost >= leastCostToWake
     if let pointer = UnsafeRawPointer(bitPattern: address) {
       pool = Unmanaged<Pool>.fromOpaque(pointer).takeUnretainedValue()
+      if !wakes, !pool.isAwake {
+        guard haveSleptThroughMuch(cost) else { return nil }
+        wakes = true
+      }
     } else {
+      guard wakes || haveSleptThroughMuch(cost) else { return nil }
+      wakes = true
       pool = Pool()
       let retained = Unmanaged.passRetained(pool)
       let (exchanged, _) = current.compareExchange(
@@ -105,8 +121,9 @@ private final class Pool: @unchecked Sendable {
     }
     guard pool.inUse.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged
     else { return nil }
+    pool.wakes = wakes
     pool.cursors.grow(to: helpers + 1)
-    while pool.started < helpers, pool.start() { pool.started += 1 }
+    while wakes, pool.started < helpers, pool.start() { pool.started += 1 }
     return pool
   }
 
@@ -128,6 +145,19 @@ private final class Pool: @unchecked Sendable {
     return result == 0
   }
 
+  /// Counts what nobody was woken for, so that of many short loops one wakes the workers for the next.
+  private static func haveSleptThroughMuch(_ cost: Double) -> Bool {
+    let slept = sleptThrough.wrappingAdd(Int(cost), ordering: .relaxed).newValue
+    guard slept >= 16 * Int(leastCostToWake) else { return false }
+    sleptThrough.store(0, ordering: .relaxed)
+    return true
+  }
+
+  /// Whether any worker waits without sleeping.
+  private var isAwake: Bool {
+    born.load(ordering: .relaxed) > sleepers.load(ordering: .relaxed)
+  }
+
   /// As many tasks as cursors can count.
   static var mostTasks: Int { Cursors.most }
 
@@ -138,7 +168,9 @@ private final class Pool: @unchecked Sendable {
     round &+= 1
     gate.store(1, ordering: .sequentiallyConsistent)
     epoch.advance()
-    if sleepers.load(ordering: .sequentiallyConsistent) > 0 { epoch.wakeFirst(shares.count - 2) }
+    if wakes, sleepers.load(ordering: .sequentiallyConsistent) > 0 {
+      epoch.wakeFirst(shares.count - 2)
+    }
 
     claim(as: 0)
     // Nobody enters from here on; who is inside finishes its last task.
