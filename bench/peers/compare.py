@@ -107,6 +107,15 @@ def read_gru_mnist(text, threads):
     }]  # fmt: skip
 
 
+def handover(options, threads):
+    """Nanoseconds from one processor to another: virtual ones share a cache at times, and at times do not."""
+    program = pathlib.Path(options.build) / "bench/handover"
+    if threads < 2 or not program.exists():
+        return {}
+    done = subprocess.run([program, "--json"], capture_output=True, text=True, check=True)
+    return {"handover_ns": json.loads(done.stdout)["median_ns"]}
+
+
 def run(command, threads):
     """The rows that a program reports."""
     processors = sorted(os.sched_getaffinity(0))[:threads]
@@ -128,6 +137,7 @@ def run(command, threads):
 FIGURES = {
     "median_ms", "min_ms", "gflops", "loss", "ns_per_op", "gb_per_s", "of_copy", "peak_mb",
     "build_ns", "backward_ns", "release_ns", "total_ns", "accuracy", "flops", "isa",
+    "handover_ns",
 }  # fmt: skip
 
 
@@ -186,7 +196,8 @@ def measure(options):
                 name = " ".join(pathlib.Path(c).name for c in command[:3])
                 show(f"{contest} {number + 1}/{rounds}: {name}")
                 others.append(busy())
-                rows += run(command, threads)
+                apart = handover(options, threads)
+                rows += [{**row, **apart} for row in run(command, threads)]
     show("")
     return medians(rows), statistics.mean(others or [0])
 

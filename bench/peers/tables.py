@@ -41,22 +41,24 @@ def matching(rows, **wanted):
 
 def versus(title, ours, others, goals):
     """nanograd beside its peers. `goals`: the largest ratio for a peer, or for "best"."""
-    rows = [[title, "nanograd", number(ours["median_ms"]), number(ours["min_ms"]), "", "", ""]]
+    apart = lambda row: f"{row['handover_ns']:.0f}" if "handover_ns" in row else ""
+    rows = [[title, "nanograd", number(ours["median_ms"]), number(ours["min_ms"]), apart(ours),
+             "", "", ""]]  # fmt: skip
     for other in others:
         ratio = ours["median_ms"] / other["median_ms"]
         goal = goals.get(other["library"])
         judged = verdict(ratio, goal) if goal else (f"{ratio:.2f}", "", "")
         rows.append(["", other["library"], number(other["median_ms"]), number(other["min_ms"]),
-                     *judged])  # fmt: skip
+                     apart(other), *judged])  # fmt: skip
     frameworks = [row for row in others if not row["library"].startswith("oneDNN")]
     if "best" in goals and frameworks:
         best = min(row["median_ms"] for row in frameworks)
-        rows.append(["", "the fastest framework", number(best), "",
+        rows.append(["", "the fastest framework", number(best), "", "",
                      *verdict(ours["median_ms"] / best, goals["best"])])  # fmt: skip
     return rows
 
 
-VERSUS_HEAD = ["work", "library", "median ms", "least ms", "ratio", "goal", "met"]
+VERSUS_HEAD = ["work", "library", "median ms", "least ms", "ns apart", "ratio", "goal", "met"]
 
 
 def gru(rows):

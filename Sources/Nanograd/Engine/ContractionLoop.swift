@@ -55,8 +55,6 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
   private let panelsTogether: Int
   /// Rows of A that are taken through them.
   private let chunk: Int
-  let cost: Double
-  let scratch: Int
 
   init(_ contraction: Contraction) {
     columns = contraction.columns
@@ -94,13 +92,13 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
     let depth = terms.reduce(0) { $0 + Double($1.depth) }
     // Few columns leave most of a vector empty.
     let one = (contraction.columns < 8 ? 0.1 : 0.02) * Double(MemoryLayout<T>.size / 4)
-    cost = 50 + one * Double(contraction.rows) * Double(contraction.columns) * depth
+    let cost = 50 + one * Double(contraction.rows) * Double(contraction.columns) * depth
     let elements =
       contraction.hasPanels
       ? chunk * Contraction.stretchDepth
         + (Swift.min(terms.count, Contraction.stretchDepth) + 1) * T.kernels.panelWidth
       : T.kernels.matmulWorkspace
-    scratch = elements * MemoryLayout<T>.size
+    super.init(cost: cost, scratch: elements * MemoryLayout<T>.size)
   }
 
   /// Where the depth of a block's products is cut next. Worked out as it is needed: of views, which take no
@@ -128,7 +126,7 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
 
   @_specialize(where T == Float)
   @_specialize(where T == Double)
-  func run(_ rows: Range<Int>, _ context: Context, _ scratch: UnsafeMutableRawPointer) {
+  override func run(_ rows: Range<Int>, _ context: Context, _ scratch: UnsafeMutableRawPointer) {
     let workspace = scratch.assumingMemoryBound(to: T.self)
     let count = hasPanels ? T.kernels.panelCount(columns) : 0
     for first in stride(from: 0, to: count, by: panelsTogether) {

@@ -39,7 +39,7 @@ struct Profile {
 
   mutating func run(_ segment: Int, _ chains: [Plan.Run], _ context: Context) {
     for (c, chain) in chains.enumerated() {
-      for (l, loop) in chain.loops.enumerated() {
+      for (l, loop) in chain.loops.list.enumerated() {
         let start = now()
         loop.run(0..<chain.rows, context, context.scratch.pointer)
         times[segment][c][l].append(now() - start)

@@ -34,12 +34,9 @@ final class MapLoop<T: FloatElement>: StepLoop {
   private let tile: Int
   /// Whether results are so large that no cache would keep them.
   private let isStreaming: Bool
-  private let registers: Int
-  let cost: Double
-  var scratch: Int { (registers * registerStride + 64) * MemoryLayout<T>.size }
-  /// Registers begin at different places of a page: a load from the place where another register was
-  /// just stored to, modulo 4 KiB, has to wait for the store.
-  private var registerStride: Int { tile + 5 * 64 / MemoryLayout<T>.size }
+  /// Elements from one register to the next. They begin at different places of a page: a load from the place where
+  /// another register was just stored to, modulo 4 KiB, has to wait for the store.
+  private let registerStride: Int
 
   /// What the inner loops read of `sources` and `operations`, where reading costs no reference counting.
   private let steps: UnsafeMutablePointer<Int>
@@ -179,13 +176,15 @@ final class MapLoop<T: FloatElement>: StepLoop {
     for (i, operation) in operations.enumerated() {
       (program + i).initialize(to: Unmanaged.passUnretained(operation))
     }
-    registers = registerCount
     // All tiles that are of use at one time stay within a first-level cache of 32 KiB, beside what is asked for
     // ahead.
     let room = 20 * 1024 / (map.mostTiles * MemoryLayout<T>.size)
     let most = Swift.min(Swift.max(room & ~63, 128), 2048)
     tile = rowLength.map { Swift.max(most / $0, 1) * $0 } ?? most
-    cost = Double(map.shape.size) * (0.3 + map.nanoseconds) + 20
+    registerStride = tile + 5 * 64 / MemoryLayout<T>.size
+    super.init(
+      cost: Double(map.shape.size) * (0.3 + map.nanoseconds) + 20,
+      scratch: (registerCount * registerStride + 64) * MemoryLayout<T>.size)
   }
 
   /// Merges axes that every source walks with one stride. The first axis keeps the rows.
@@ -215,7 +214,7 @@ final class MapLoop<T: FloatElement>: StepLoop {
   // What runs from an existential is specialised on demand only.
   @_specialize(where T == Float)
   @_specialize(where T == Double)
-  func run(_ rows: Range<Int>, _ context: Context, _ scratch: UnsafeMutableRawPointer) {
+  override func run(_ rows: Range<Int>, _ context: Context, _ scratch: UnsafeMutableRawPointer) {
     let first = rows.lowerBound * rowFactor..<rows.upperBound * rowFactor
     for reduction in reductions {
       (context.pointer(reduction.target, T.self) + rows.lowerBound)

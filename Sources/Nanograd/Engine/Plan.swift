@@ -6,7 +6,7 @@ final class Plan: @unchecked Sendable {
   /// A chain of loops, to be run over rows cut into blocks.
   struct Run {
     let rows: Int
-    let loops: [any StepLoop]
+    let loops: StepLoops
     let cost: Double
     /// How many rows a block should have at least: every one reads all of a product's B, or even packs it. With 64,
     /// not 32, for a B that is packed already, panels came from the second-level cache half as often.
@@ -97,13 +97,13 @@ final class Plan: @unchecked Sendable {
     for segment in segments { runs.append(try segment.map { try Plan.run(of: $0, lowering) }) }
     self.segments = runs
     mostTasks = runs.map { $0.reduce(0) { $0 + $1.blocks(1024).count } }.max() ?? 1
-    scratchSize = runs.joined().flatMap(\.loops).map(\.scratch).max() ?? 0
+    scratchSize = runs.joined().flatMap(\.loops.list).map(\.scratch).max() ?? 0
   }
 
   private static func run(of chain: Chain, _ lowering: Lowering) throws -> Run {
     var rows = chain.rows ?? 1
     var leastRows = 1
-    let loops: [any StepLoop] = try chain.steps.map { step in
+    let loops: [StepLoop] = try chain.steps.map { step in
       switch step.work {
       case .map(let map):
         return map.dtype == .float32 ? MapLoop<Float>(map) : MapLoop<Double>(map)
@@ -137,7 +137,7 @@ final class Plan: @unchecked Sendable {
       }
     }
     return Run(
-      rows: rows, loops: loops, cost: loops.reduce(0) { $0 + $1.cost },
+      rows: rows, loops: StepLoops(loops), cost: loops.reduce(0) { $0 + $1.cost },
       leastRows: leastRows)
   }
 
@@ -198,9 +198,7 @@ final class Plan: @unchecked Sendable {
     let segment = segments[number]
     let cost = segment.reduce(0) { $0 + $1.cost }
     guard context.threads > 1, cost >= Plan.leastCost else {
-      for run in segment {
-        for loop in run.loops { loop.run(0..<run.rows, context, context.scratch.pointer) }
-      }
+      for run in segment { run.loops.run(0..<run.rows, context, context.scratch.pointer) }
       return
     }
     let division = context.divisions[number]
@@ -208,7 +206,7 @@ final class Plan: @unchecked Sendable {
       Workers.run(shares: shares, cost: cost) { task, thread in
         let task = division.tasks[task]
         let scratch = context.scratch.pointer + thread * self.scratchSize
-        for loop in segment[task.chain].loops { loop.run(task.rows, context, scratch) }
+        segment[task.chain].loops.run(task.rows, context, scratch)
       }
     }
   }

@@ -3,13 +3,45 @@
 import Glibc
 import NanogradKernelTable
 
-/// A step as it is run: a loop over rows, any of which may be run on any thread.
-protocol StepLoop: AnyObject {
+/// A step as it is run: a loop over rows, any of which may be run on any thread. A class, not a protocol, for the sake
+/// of `StepLoops`.
+class StepLoop {
   /// About how long all rows take, in nanoseconds.
-  var cost: Double { get }
+  final let cost: Double
   /// Bytes of memory that a thread needs meanwhile.
-  var scratch: Int { get }
-  func run(_ rows: Range<Int>, _ context: Context, _ scratch: UnsafeMutableRawPointer)
+  final let scratch: Int
+
+  init(cost: Double, scratch: Int = 0) {
+    self.cost = cost
+    self.scratch = scratch
+  }
+
+  func run(_ rows: Range<Int>, _ context: Context, _ scratch: UnsafeMutableRawPointer) {}
+}
+
+/// Loops that run one after the other. Nobody counts references to one as it runs: threads that do so at the same
+/// time wait for each other, a tenth of a microsecond each time where the cores share no cache.
+final class StepLoops {
+  let list: [StepLoop]
+  private let start: UnsafeMutablePointer<Unmanaged<StepLoop>>
+  private let count: Int
+
+  init(_ list: [StepLoop]) {
+    self.list = list
+    count = list.count
+    start = .allocate(capacity: count + 1)
+    for (i, loop) in list.enumerated() {
+      (start + i).initialize(to: .passUnretained(loop))
+    }
+  }
+
+  deinit { start.deallocate() }
+
+  func run(_ rows: Range<Int>, _ context: Context, _ scratch: UnsafeMutableRawPointer) {
+    for i in 0..<count {
+      start[i]._withUnsafeGuaranteedRef { $0.run(rows, context, scratch) }
+    }
+  }
 }
 
 /// The memory of one run of a plan.
@@ -67,18 +99,16 @@ final class Context: @unchecked Sendable {
 final class PackLoop<T: FloatElement>: StepLoop {
   private let factor: Factor
   private let target: Int
-  let cost: Double
-  let scratch = 0
 
   init(_ factor: Factor, target: Int) {
     self.factor = factor
     self.target = target
-    cost = 50 + 0.2 * Double(factor.depth) * Double(factor.columns)
+    super.init(cost: 50 + 0.2 * Double(factor.depth) * Double(factor.columns))
   }
 
   @_specialize(where T == Float)
   @_specialize(where T == Double)
-  func run(_ panels: Range<Int>, _ context: Context, _ scratch: UnsafeMutableRawPointer) {
+  override func run(_ panels: Range<Int>, _ context: Context, _ scratch: UnsafeMutableRawPointer) {
     let b = factor.view
     for panel in panels {
       let panel = T.kernels.panel(panel, of: factor.columns)
@@ -96,8 +126,6 @@ final class ReduceRunsLoop<T: FloatElement>: StepLoop {
   private let length: Int
   private let runs: Int
   private let target: Int
-  let cost: Double
-  let scratch = 0
 
   init(_ code: ReductionCode, source: Int, length: Int, runs: Int, rows: Int, target: Int) {
     kernel = T.kernels.reduce(code)
@@ -105,12 +133,12 @@ final class ReduceRunsLoop<T: FloatElement>: StepLoop {
     self.length = length
     self.runs = runs
     self.target = target
-    cost = 20 + 0.15 * Double(rows * runs * length)
+    super.init(cost: 20 + 0.15 * Double(rows * runs * length))
   }
 
   @_specialize(where T == Float)
   @_specialize(where T == Double)
-  func run(_ rows: Range<Int>, _ context: Context, _ scratch: UnsafeMutableRawPointer) {
+  override func run(_ rows: Range<Int>, _ context: Context, _ scratch: UnsafeMutableRawPointer) {
     let x = context.pointer(source, T.self)
     let y = context.pointer(target, T.self)
     for i in rows.lowerBound * runs..<rows.upperBound * runs {
@@ -127,8 +155,6 @@ final class ReduceRowsLoop<T: FloatElement>: StepLoop {
   private let length: Int
   private let columns: Int
   private let target: Int
-  let cost: Double
-  let scratch = 0
 
   init(_ code: ReductionCode, source: Int, length: Int, columns: Int, target: Int) {
     kernel = T.kernels.binary(code.pairwise)
@@ -136,12 +162,13 @@ final class ReduceRowsLoop<T: FloatElement>: StepLoop {
     self.length = length
     self.columns = columns
     self.target = target
-    cost = 20 + 0.15 * Double(length * columns)
+    super.init(cost: 20 + 0.15 * Double(length * columns))
   }
 
   @_specialize(where T == Float)
   @_specialize(where T == Double)
-  func run(_ stretches: Range<Int>, _ context: Context, _ scratch: UnsafeMutableRawPointer) {
+  override func run(_ stretches: Range<Int>, _ context: Context, _ scratch: UnsafeMutableRawPointer)
+  {
     let first = stretches.lowerBound * Self.stretch
     let count = Swift.min(stretches.upperBound * Self.stretch, columns) - first
     let x = context.pointer(source, T.self) + first
@@ -156,17 +183,15 @@ final class GeneralLoop: StepLoop {
   private let node: Tensor
   private let sources: [(buffer: Int, bytes: Int)]
   private let target: Int
-  let cost: Double
-  let scratch = 0
 
   init(_ node: Tensor, sources: [(buffer: Int, bytes: Int)], target: Int) {
     self.node = node
     self.sources = sources
     self.target = target
-    cost = 100 + Double(node.bytes + sources.reduce(0) { $0 + $1.bytes })
+    super.init(cost: 100 + Double(node.bytes + sources.reduce(0) { $0 + $1.bytes }))
   }
 
-  func run(_ rows: Range<Int>, _ context: Context, _ scratch: UnsafeMutableRawPointer) {
+  override func run(_ rows: Range<Int>, _ context: Context, _ scratch: UnsafeMutableRawPointer) {
     do {
       let value = try node.compute(
         sources.map { Value(borrowing: context.memory($0.buffer), bytes: $0.bytes) })
