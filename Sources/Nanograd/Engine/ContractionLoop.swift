@@ -1,5 +1,6 @@
 //  A contraction as it is run.
 
+internal import CPrefetch
 import NanogradKernelTable
 
 /// Products of packed B's, cut for the caches: a stretch of the depth of some panels of B stays in the
@@ -198,12 +199,22 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
         }
         let c = target + panel.lowerBound
         if block.isUniform {
+          for i in 0..<count where !terms[first + i].isPacked { ask(for: list[i], panel.count) }
           let row = rowsOfPanels + count * panelStride
           contract(1, panel.count, list, count, row, panelStride, false)
           repeatRow(row, panel.count, c, rows.count, accumulates)
         } else {
           contract(rows.count, panel.count, list, count, c, columns, accumulates)
         }
+      }
+    }
+  }
+
+  /// Asks for a panel of B: there is too little to compute with one row for that to happen meanwhile.
+  private func ask(for term: ContractionTerm<T>, _ columns: Int) {
+    for p in 0..<term.depth {
+      for j in stride(from: 0, to: columns, by: 64 / MemoryLayout<T>.size) {
+        ngp_prefetch(term.panel + (p * term.panelStride + j))
       }
     }
   }
