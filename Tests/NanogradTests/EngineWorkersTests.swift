@@ -110,6 +110,39 @@ final class EngineWorkersTests: EngineTestCase {
     }
   }
 
+  /// Every row of every chain is in one task, there is a task for everybody who is called, and a row is the same
+  /// thread's whatever else is in its segment.
+  func testDivision() {
+    func chain(_ rows: Int, _ cost: Double, least: Int = 1) -> Plan.Run {
+      Plan.Run(rows: rows, loops: StepLoops([]), cost: cost, leastRows: least)
+    }
+    func owner(of row: Int, chain: Int, _ division: Division) -> Int? {
+      let task = division.tasks.firstIndex { $0.chain == chain && $0.rows.contains(row) }
+      return task.flatMap { task in division.shares.dropFirst().firstIndex { task < $0 } }
+    }
+    let products = [chain(256, 90_000, least: 64)]
+    let maps = [chain(1, 100), chain(256, 50_000), chain(6, 13_000), chain(3, 9_000), chain(1, 50)]
+    for threads in [2, 3, 4, 64] {
+      for segment in [products, maps] {
+        let division = Division(segment, threads: threads)
+        XCTAssertEqual(division.shares.last, division.tasks.count)
+        XCTAssertEqual(division.shares, division.shares.sorted())
+        XCTAssertLessThanOrEqual(
+          division.shares.count - 1, Swift.min(threads, division.tasks.count))
+        for (c, run) in segment.enumerated() {
+          let rows = division.tasks.filter { $0.chain == c }.flatMap { Array($0.rows) }
+          XCTAssertEqual(rows.sorted(), Array(0..<run.rows), "chain \(c), \(threads) threads")
+        }
+      }
+      guard threads <= 4 else { continue }
+      let (a, b) = (Division(products, threads: threads), Division(maps, threads: threads))
+      for row in [0, 60, 64, 127, 128, 191, 192, 255] where threads != 3 {
+        XCTAssertEqual(owner(of: row, chain: 0, a), owner(of: row, chain: 1, b), "row \(row)")
+      }
+    }
+    XCTAssertTrue(Division([chain(256, 1_000)], threads: 8).tasks.isEmpty, "too little for two")
+  }
+
   /// Eight threads with graphs of their own; the values are those of one thread.
   func testDifferentGraphsOnEightThreads() throws {
     try setNumberOfThreads(3)

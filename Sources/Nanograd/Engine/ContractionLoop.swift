@@ -3,7 +3,7 @@
 internal import CPrefetch
 import NanogradKernelTable
 
-/// Products of packed B's, cut for the caches: a stretch of the depth of some panels of B stays in the
+/// Products by panels of B, which are packed or where it is, cut for the caches: a stretch of the depth of some panels of B stays in the
 /// second level while all rows pass it, one panel of it in the first. Since an element of C adds up its
 /// products in order, no cut changes a bit.
 final class ContractionLoop<T: FloatElement>: StepLoop {

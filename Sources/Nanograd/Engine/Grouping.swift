@@ -114,7 +114,7 @@ extension Lowering {
         guard hasPanels else { continue }
         for (p, factor) in factors.enumerated() {
           if factor.isReadInPlace(contraction.dtype),
-            uses[factor, default: 0] * contraction.rows <= Contraction.mostRowsInPlace
+            contraction.rows <= Contraction.mostRowsInPlace / Swift.max(uses[factor] ?? 1, 1)
           {
             contraction.blocks[i].products[p].panels = .inPlace
             continue

@@ -211,7 +211,7 @@ final class MapLoop<T: FloatElement>: StepLoop {
     return (dimensions, merged, rowFactor)
   }
 
-  // What runs from an existential is specialised on demand only.
+  // What is called without its type being known is specialised on demand only.
   @_specialize(where T == Float)
   @_specialize(where T == Double)
   override func run(_ rows: Range<Int>, _ context: Context, _ scratch: UnsafeMutableRawPointer) {

@@ -26,7 +26,7 @@ final class Plan: @unchecked Sendable {
   }
 
   /// Nanoseconds of work below which a second thread costs more than it brings, even one that is awake.
-  private static var leastCost: Double { 4_000 }
+  fileprivate static var leastCost: Double { 4_000 }
 
   let buffers: [Buffer]
   private let offsets: [Int?]
@@ -196,7 +196,7 @@ final class Plan: @unchecked Sendable {
 
   private func run(_ number: Int, _ context: Context) {
     let segment = segments[number]
-    let cost = segment.reduce(0) { $0 + $1.cost }
+    let cost = segment.cost
     guard context.threads > 1, cost >= Plan.leastCost else {
       for run in segment { run.loops.run(0..<run.rows, context, context.scratch.pointer) }
       return
@@ -225,6 +225,10 @@ final class Plan: @unchecked Sendable {
   }
 }
 
+extension [Plan.Run] {
+  fileprivate var cost: Double { reduce(0) { $0 + $1.cost } }
+}
+
 /// The tasks of a segment, some rows of a chain each, in the order of the threads that they are meant for.
 struct Division {
   private(set) var tasks: [(chain: Int, rows: Range<Int>)] = []
@@ -234,11 +238,14 @@ struct Division {
   /// The same rows of steps with as many of them are the same thread's in every segment: of weights, the gradients,
   /// the moments and the new weights, of a batch its states and their gradients.
   init(_ segment: [Plan.Run], threads: Int) {
-    guard threads > 1 else { return }
+    guard threads > 1, segment.cost >= Plan.leastCost else { return }
+    let cuts = segment.map { $0.blocks(threads) }
+    // Nobody is called for whom there is no task.
+    let threads = Swift.min(threads, cuts.reduce(0) { $0 + $1.count })
     var lists = [[(Int, Range<Int>)]](repeating: [], count: threads)
     var next = 0
     for (c, run) in segment.enumerated() {
-      let (count, size) = run.blocks(threads)
+      let (count, size) = cuts[c]
       for block in 0..<count {
         let thread = count < threads ? (next + block) % threads : block * threads / count
         lists[thread].append((c, block * size..<Swift.min((block + 1) * size, run.rows)))
