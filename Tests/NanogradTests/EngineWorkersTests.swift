@@ -114,7 +114,8 @@ final class EngineWorkersTests: EngineTestCase {
   /// thread's whatever else is in its segment.
   func testDivision() {
     func chain(_ rows: Int, _ cost: Double, least: Int = 1) -> Plan.Run {
-      Plan.Run(rows: rows, loops: StepLoops([]), cost: cost, leastRows: least)
+      Plan.Run(
+        rows: rows, loops: StepLoops([]), cost: cost, leastRows: least, isDense: least > 1)
     }
     func owner(of row: Int, chain: Int, _ division: Division) -> Int? {
       let task = division.tasks.firstIndex { $0.chain == chain && $0.rows.contains(row) }

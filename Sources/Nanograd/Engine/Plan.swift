@@ -11,12 +11,18 @@ final class Plan: @unchecked Sendable {
     /// How many rows a block should have at least: every one reads all of a product's B, or even packs it. With 64,
     /// not 32, for a B that is packed already, panels came from the second-level cache half as often.
     let leastRows: Int
+    /// Whether most of its time goes to products. They compute much with each byte that another thread left in its
+    /// core's caches.
+    let isDense: Bool
+
+    /// Nanoseconds of work below which a second thread costs more than it brings.
+    var leastCost: Double { isDense ? 4_000 : 12_000 }
 
     /// The number of blocks for some threads, and the rows of each.
     func blocks(_ threads: Int) -> (count: Int, rows: Int) {
       // Rows that are worth keeping together: whole register tiles of matrix products.
       let grain = leastRows > 1 ? 8 : 1
-      guard threads > 1, cost > Plan.leastCost, rows > grain else { return (1, rows) }
+      guard threads > 1, cost > leastCost, rows > grain else { return (1, rows) }
       // Several for each thread, so that none waits long for another that is slower.
       let share = (rows + threads - 1) / threads
       let wish = Swift.max((share + 3) / 4, Swift.min(share, leastRows))
@@ -24,9 +30,6 @@ final class Plan: @unchecked Sendable {
       return ((rows + size - 1) / size, size)
     }
   }
-
-  /// Nanoseconds of work below which a second thread costs more than it brings, even one that is awake.
-  fileprivate static var leastCost: Double { 4_000 }
 
   let buffers: [Buffer]
   private let offsets: [Int?]
@@ -103,14 +106,18 @@ final class Plan: @unchecked Sendable {
   private static func run(of chain: Chain, _ lowering: Lowering) throws -> Run {
     var rows = chain.rows ?? 1
     var leastRows = 1
+    var products = 0.0
     let loops: [StepLoop] = try chain.steps.map { step in
       switch step.work {
       case .map(let map):
         return map.dtype == .float32 ? MapLoop<Float>(map) : MapLoop<Double>(map)
       case .contraction(let contraction):
         leastRows = Swift.max(leastRows, contraction.hasPanels ? 64 : rows)
-        return contraction.dtype == .float32
+        let loop =
+          contraction.dtype == .float32
           ? ContractionLoop<Float>(contraction) : ContractionLoop<Double>(contraction)
+        products += loop.cost
+        return loop
       case .pack(let factor, let dtype, let target):
         rows =
           dtype == .float32
@@ -136,9 +143,10 @@ final class Plan: @unchecked Sendable {
           sources: sources.map { ($0, lowering.buffers[$0].bytes) }, target: target)
       }
     }
+    let cost = loops.reduce(0) { $0 + $1.cost }
     return Run(
-      rows: rows, loops: StepLoops(loops), cost: loops.reduce(0) { $0 + $1.cost },
-      leastRows: leastRows)
+      rows: rows, loops: StepLoops(loops), cost: cost, leastRows: leastRows,
+      isDense: products > cost / 2)
   }
 
   /// Bytes that the plan keeps between runs, for one thread.
@@ -197,7 +205,7 @@ final class Plan: @unchecked Sendable {
   private func run(_ number: Int, _ context: Context) {
     let segment = segments[number]
     let cost = segment.cost
-    guard context.threads > 1, cost >= Plan.leastCost else {
+    guard context.threads > 1, cost >= segment.leastCost else {
       for run in segment { run.loops.run(0..<run.rows, context, context.scratch.pointer) }
       return
     }
@@ -227,6 +235,7 @@ final class Plan: @unchecked Sendable {
 
 extension [Plan.Run] {
   fileprivate var cost: Double { reduce(0) { $0 + $1.cost } }
+  fileprivate var leastCost: Double { reduce(.infinity) { Swift.min($0, $1.leastCost) } }
 }
 
 /// The tasks of a segment, some rows of a chain each, in the order of the threads that they are meant for.
@@ -238,7 +247,7 @@ struct Division {
   /// The same rows of steps with as many of them are the same thread's in every segment: of weights, the gradients,
   /// the moments and the new weights, of a batch its states and their gradients.
   init(_ segment: [Plan.Run], threads: Int) {
-    guard threads > 1, segment.cost >= Plan.leastCost else { return }
+    guard threads > 1, segment.cost >= segment.leastCost else { return }
     let cuts = segment.map { $0.blocks(threads) }
     // Nobody is called for whom there is no task.
     let threads = Swift.min(threads, cuts.reduce(0) { $0 + $1.count })
