@@ -15,11 +15,12 @@ enum { PASSES = 200 };
 
 /// The number has a line of memory for itself. Odd ones are for the partner.
 static struct {
-  _Alignas(128) atomic_int value;
-  char rest[128 - sizeof(atomic_int)];
+  _Alignas(128) _Atomic int64_t value;
+  char rest[128 - sizeof(int64_t)];
 } number;
 
-static int turns, partner_processor;
+static int64_t turns;
+static int partner_processor;
 
 static void stay_on(int processor) {
   cpu_set_t set;
@@ -29,7 +30,7 @@ static void stay_on(int processor) {
     die("cannot run on processor %d", processor);
 }
 
-static void wait_for(int value) {
+static void wait_for(int64_t value) {
   while (atomic_load_explicit(&number.value, memory_order_acquire) != value) {
   }
 }
@@ -37,7 +38,7 @@ static void wait_for(int value) {
 static void *partner(void *unused) {
   (void)unused;
   stay_on(partner_processor);
-  for (int i = 0; i < turns; i++) {
+  for (int64_t i = 0; i < turns; i++) {
     wait_for(2 * i + 1);
     atomic_store_explicit(&number.value, 2 * i + 2, memory_order_release);
   }
@@ -48,14 +49,14 @@ static void *partner(void *unused) {
 static struct timing handover(const struct bench *bench, int from, int to) {
   struct samples samples = {0};
   pthread_t thread;
-  turns = (int)(bench->steps * bench->rounds + 1) * PASSES;
+  turns = (bench->steps * bench->rounds + 1) * PASSES;
   partner_processor = to;
   atomic_store(&number.value, 0);
   stay_on(from);
   if (pthread_create(&thread, NULL, partner, NULL) != 0)
     die("cannot start a thread");
   double before = seconds();
-  for (int i = 0; i < turns; i++) {
+  for (int64_t i = 0; i < turns; i++) {
     atomic_store_explicit(&number.value, 2 * i + 1, memory_order_release);
     wait_for(2 * i + 2);
     if ((i + 1) % PASSES == 0) {
@@ -96,6 +97,6 @@ int main(int argc, char **argv) {
     result_end();
   }
   if (seen < 2)
-    die("there is one processor only");
+    die("it takes two processors, and --threads of 2 or more");
   return 0;
 }

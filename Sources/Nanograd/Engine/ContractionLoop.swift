@@ -3,8 +3,8 @@
 internal import CPrefetch
 import NanogradKernelTable
 
-/// Products by panels of B, which are packed or where it is, cut for the caches: a stretch of the depth of some panels of B stays in the
-/// second level while all rows pass it, one panel of it in the first. Since an element of C adds up its
+/// Products by panels of B, packed or where it is, cut for the caches: a stretch of the depth of some panels stays
+/// in the second level while all rows pass it, one panel of it in the first. Since an element of C adds up its
 /// products in order, no cut changes a bit.
 final class ContractionLoop<T: FloatElement>: StepLoop {
   /// A product, without anything that is counted when it is read.
@@ -64,17 +64,16 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
     for block in contraction.blocks {
       let first = terms.count
       for product in block.products {
-        var (b, offset) = (product.b.buffer, product.b.offset)
-        if case .packed(let buffer) = product.panels { (b, offset) = (buffer, 0) }
         terms.append(
           Term(
             a: product.a.buffer, offsetA: product.a.offset, rowStrideA: product.a.strides[0],
-            columnStrideA: product.a.strides[1], b: b, offsetB: offset,
+            columnStrideA: product.a.strides[1], b: product.packed ?? product.b.buffer,
+            offsetB: product.packed == nil ? product.b.offset : 0,
             rowStrideB: product.b.strides[0], columnStrideB: product.b.strides[1],
             depth: product.depth,
             packsRows: !product.a.isReadInPlace(T.self),
             sumsRows: product.a.strides[0] == 1 && product.a.strides[1] == 0 && product.depth > 1,
-            isPacked: product.isPacked))
+            isPacked: product.packed != nil))
       }
       blocks.append(
         Block(
@@ -262,12 +261,18 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
 
 extension View {
   /// Whether a kernel reads an A where it is: its columns lie side by side, or are all the same, or its rows lie
-  /// side by side, and not so far apart, by a large power of 2, that few sets of a cache hold its columns.
+  /// side by side.
   fileprivate func isReadInPlace<T: FloatElement>(_: T.Type) -> Bool {
     let (rows, columns) = (strides[0], strides[1])
     guard columns != 1, rows == 1 else { return columns == 1 }
     return columns == 0
       || T.kernels.readsInPlace && columns > 0
-        && columns & -columns <= 2048 / MemoryLayout<T>.size
+        && View.spreads(columns, elementSize: MemoryLayout<T>.size)
+  }
+
+  /// Whether rows or columns so far apart, more than 0, are held by enough sets of a cache: by a large power of 2,
+  /// they share a few. No product of strides, which may be as large as integers are.
+  static func spreads(_ stride: Int, elementSize: Int) -> Bool {
+    stride & -stride <= 2048 / elementSize
   }
 }

@@ -116,7 +116,7 @@ extension Plan: CustomStringConvertible {
       let products = contraction.blocks[0].products
       let depths = products.map { "\($0.depth)" }.joined(separator: " + ")
       return "contraction \(contraction.blocks.count) × [\(contraction.rows), "
-        + "\(contraction.columns)] over \(depths)" + (products[0].isPacked ? ", packed" : "")
+        + "\(contraction.columns)] over \(depths)" + (products[0].packed == nil ? "" : ", packed")
     case .pack(let factor, _, _): return "pack [\(factor.depth), \(factor.columns)]"
     case .reduceRuns(let code, _, let length, _, _, _): return "\(code) of runs of \(length)"
     case .reduceRows(let code, _, let length, let columns, _, _):

@@ -156,14 +156,13 @@ extension Lowering {
 }
 
 extension Factor {
-  /// Whether panels of it can be read where it is: its columns lie side by side, whole vectors of them, and its rows
-  /// not so far apart, by a large power of 2, that few sets of a cache hold a panel.
+  /// Whether panels of it can be read where it is: its columns lie side by side, whole vectors of them.
   fileprivate func isReadInPlace(_ dtype: DType) -> Bool {
     let vector = 64 / dtype.size
     let stride = view.strides[0]
     return (dtype == .float32 ? Float.kernels.readsInPlace : Double.kernels.readsInPlace)
       && view.strides[1] == 1 && view.offset % vector == 0 && columns % vector == 0
-      && stride > 0 && stride % vector == 0 && (stride & -stride) * dtype.size <= 2048
+      && stride > 0 && stride % vector == 0 && View.spreads(stride, elementSize: dtype.size)
   }
 }
 

@@ -98,9 +98,7 @@ extension Lowering {
         if let shape = try? Shape([contraction.rows, product.depth]) {
           reads.append(read(product.a, shape, contraction.rows))
         }
-        var b = product.b.buffer
-        if case .packed(let buffer) = product.panels { b = buffer }
-        reads.append(Step.Read(buffer: b, isAligned: false))
+        reads.append(Step.Read(buffer: product.packed ?? product.b.buffer, isAligned: false))
       }
     }
     return reads

@@ -102,7 +102,8 @@ struct Product {
 }
 
 extension Product {
-  var isPacked: Bool { if case .packed = panels { true } else { false } }
+  /// The buffer that B was packed to.
+  var packed: Int? { if case .packed(let buffer) = panels { buffer } else { nil } }
 }
 
 /// A right operand: so many rows and columns of a view.
