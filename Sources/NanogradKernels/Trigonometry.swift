@@ -47,6 +47,28 @@ extension Lanes where Scalar == Double {
   @inline(__always) fileprivate func anyCosine() -> Self {
     replacingLarge(in: reducedCosine()) { Glibc.cos($0) }
   }
+
+  /// The sine of a value of single precision, or its cosine. With that much precision to spare, one polynomial
+  /// of x - n π serves both: n is an integer for the sine, and halfway between two for the cosine.
+  @inline(__always) fileprivate func singleSine(isCosine: Bool) -> Self {
+    let shift = Self(repeating: 0x1.8p52)
+    let half = Self(repeating: 0.5)
+    let inverse = Self(repeating: 0x1.45f306dc9c883p-2)
+    let shifted =
+      isCosine
+      ? shift + half.negated.adding(self, times: inverse) : shift.adding(self, times: inverse)
+    // Zero keeps its sign. n has at most 20 bits, so that it times the first part of π is exact.
+    let whole = (shifted - shift).negated
+    let n = isCosine ? whole - half : whole
+    let r = adding(n, times: Self(repeating: 0x1.921fb544p1))
+      .adding(n, times: Self(repeating: 0x1.0b4611a626331p-33))
+    let z = r * r
+    // The sine at n π + r is (-1)ⁿ sin r, the cosine at (n + ½) π + r the negative of that.
+    let isNegative = Self.quadrant(shifted, offset: isCosine ? 1 : 0).isOdd
+    let signed = r.replacing(with: r.negated, where: isNegative)
+    let result = signed * Self.one.adding(z, times: Self.singleSineTail(z))
+    return replacingLarge(in: result) { isCosine ? Glibc.cos($0) : Glibc.sin($0) }
+  }
 }
 
 extension SIMD8 where Scalar == Double {
@@ -55,10 +77,12 @@ extension SIMD8 where Scalar == Double {
 }
 
 extension SIMD16 where Scalar == Float {
-  @inline(__always) private func inDouble(_ f: (SIMD8<Double>) -> SIMD8<Double>) -> Self {
-    Self(lowHalf: f(lowHalf.widened).narrowed, highHalf: f(highHalf.widened).narrowed)
+  @inline(__always) private func inDouble(isCosine: Bool) -> Self {
+    Self(
+      lowHalf: lowHalf.widened.singleSine(isCosine: isCosine).narrowed,
+      highHalf: highHalf.widened.singleSine(isCosine: isCosine).narrowed)
   }
 
-  @inline(__always) func sine() -> Self { inDouble { $0.sine() } }
-  @inline(__always) func cosine() -> Self { inDouble { $0.cosine() } }
+  @inline(__always) func sine() -> Self { inDouble(isCosine: false) }
+  @inline(__always) func cosine() -> Self { inDouble(isCosine: true) }
 }

@@ -131,10 +131,9 @@ public final class Optimizer: @unchecked Sendable {
         function: "optimizer_step")
     }
     do {
-      let active = slots.filter { $0.parameter.leaf?.hasGradient == true }
-      if update?.fits(active, settings) != true {
+      if update?.fits(slots, settings) != true {
         update = nil
-        update = try Update(active, kind, settings)
+        update = try Update(slots, kind, settings)
       }
       if let norm = try update?.run(rate: rate) { gradNorm = norm }
     } catch let error as NanogradError {

@@ -11,6 +11,8 @@ final class Slot {
   let square: Tensor
   /// The updates made: Adam corrects its means by it.
   var updates = 0
+  /// Whether anything has been accumulated for the Parameter.
+  var isActive: Bool { parameter.leaf?.hasGradient == true }
 
   init(_ parameter: Tensor) {
     self.parameter = parameter
@@ -39,18 +41,24 @@ final class Update {
   private var scalars: [Scalar] = []
   private var program: Program?
 
+  /// The update of those of some Parameters that have gradients.
   init(_ slots: [Slot], _ kind: Optimizer.Kind, _ settings: Optimizer.Settings) throws {
-    self.slots = slots
+    self.slots = slots.filter(\.isActive)
     self.kind = kind
     self.settings = settings
-    for (slot, g) in zip(slots, try clipped()) { try append(slot, g) }
+    for (slot, g) in zip(self.slots, try clipped()) { try append(slot, g) }
     program = try Program(
       results.map(\.tensor) + (norm.map { [$0] } ?? []), for: results.map(\.leaf))
   }
 
+  /// Whether this is for those of some slots that have gradients.
   func fits(_ slots: [Slot], _ settings: Optimizer.Settings) -> Bool {
-    settings == self.settings && slots.count == self.slots.count
-      && zip(slots, self.slots).allSatisfy { $0 === $1 }
+    var count = 0
+    for slot in slots where slot.isActive {
+      guard count < self.slots.count, slot === self.slots[count] else { return false }
+      count += 1
+    }
+    return count == self.slots.count && settings == self.settings
   }
 
   /// Computes everything in one pass and only then replaces anything, so that a failure changes
@@ -155,7 +163,7 @@ final class Update {
 }
 
 /// A number in the graph of an update that is written anew at every step.
-private struct Scalar {
+private final class Scalar {
   enum Meaning {
     case rate
     /// rate / (1 - beta1ᵗ), where t counts a Parameter's updates.
@@ -168,6 +176,8 @@ private struct Scalar {
   /// The first of the Parameters that it is for.
   let slot: Slot
   let tensor: Tensor
+  /// What was written last.
+  private var number = 0.0
 
   init(_ meaning: Meaning, _ slot: Slot) {
     self.meaning = meaning
@@ -191,6 +201,7 @@ private struct Scalar {
       case .correctedRate: rate / (1 - pow(settings.beta1, t))
       case .squareCorrection: 1 / (1 - pow(settings.beta2, t))
       }
+    guard number != self.number else { return }
     let value = try Value(bytes: tensor.bytes)
     if tensor.dtype == .float32 {
       value.elements(Float.self).pointee = Float(number)
@@ -198,5 +209,6 @@ private struct Scalar {
       value.elements(Double.self).pointee = number
     }
     tensor.leaf?.replace(value)
+    self.number = number
   }
 }
