@@ -34,6 +34,10 @@ final class MapLoop<T: FloatElement>: StepLoop {
   private let tile: Int
   /// Whether results are so large that no cache would keep them.
   private let isStreaming: Bool
+  /// Whether any result goes past the caches.
+  private let streams: Bool
+  /// The same without that, where it pays only if cores share no cache.
+  private let near: MapLoop?
   /// Elements from one register to the next. They begin at different places of a page: a load from the place where
   /// another register was just stored to, modulo 4 KiB, has to wait for the store.
   private let registerStride: Int
@@ -50,7 +54,11 @@ final class MapLoop<T: FloatElement>: StepLoop {
     program.deallocate()
   }
 
-  init(_ map: Map) {
+  /// Of the results, all threads will read those `shared` next: they go past the caches where cores have none in
+  /// common.
+  init(_ map: Map, shared: Set<Int> = []) {
+    let isForAll = map.instructions.contains { $0.isStored && shared.contains($0.output) }
+    near = isForAll ? MapLoop(map) : nil
     let map = map.paired()
     let memory =
       map.inputs.map { ($0.buffer, $0.offset, $0.strides) }
@@ -67,6 +75,7 @@ final class MapLoop<T: FloatElement>: StepLoop {
     isStreaming =
       map.shape.size * MemoryLayout<T>.size >= 32 << 20
       && map.instructions.contains(where: \.isStored)
+    streams = isStreaming || isForAll
     reductions = map.reductions.map {
       ($0.target, T.kernels.reduce($0.code)(UnsafePointer(bitPattern: 64)!, 0))
     }
@@ -130,7 +139,8 @@ final class MapLoop<T: FloatElement>: StepLoop {
         }
       }
       func sourceOfRegisterAfter(_ r: Int) -> Int { sourceOfRegister[r] }
-      let isDirect = instruction.isStored && !isStreaming
+      let streams = isStreaming || shared.contains(instruction.output)
+      let isDirect = instruction.isStored && !streams
       let target = isDirect ? stored : sourceOfRegister[register(&table)]
       sourceOfResult[i] = target
       let operation: TileOperation<T> =
@@ -147,7 +157,7 @@ final class MapLoop<T: FloatElement>: StepLoop {
         }
       operations.append(operation)
       if instruction.isStored {
-        if isStreaming { operations.append(StreamOperation(a: target, y: stored)) }
+        if streams { operations.append(StreamOperation(a: target, y: stored)) }
         stored += 1
       }
       for (r, reduction) in map.reductions.enumerated() where reduction.instruction == i {
@@ -215,13 +225,14 @@ final class MapLoop<T: FloatElement>: StepLoop {
   @_specialize(where T == Float)
   @_specialize(where T == Double)
   override func run(_ rows: Range<Int>, _ context: Context, _ scratch: UnsafeMutableRawPointer) {
+    if let near, !context.isFar { return near.run(rows, context, scratch) }
     let first = rows.lowerBound * rowFactor..<rows.upperBound * rowFactor
     for reduction in reductions {
       (context.pointer(reduction.target, T.self) + rows.lowerBound)
         .update(repeating: reduction.start, count: rows.count)
     }
     guard !first.isEmpty else { return }
-    defer { if isStreaming { ngp_stream_end() } }
+    defer { if streams { ngp_stream_end() } }
     let count = sources.count
     withUnsafeTemporaryAllocation(of: UnsafeMutablePointer<T>.self, capacity: 2 * count) {
       pointers in

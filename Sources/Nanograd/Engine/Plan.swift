@@ -50,7 +50,11 @@ final class Plan: @unchecked Sendable {
   /// Memory from the last run, for the next.
   private let spare = Spare()
 
-  init(nodes: [Tensor], same: [Int], operands: [[Int]], isInput: [Bool], results: [Int]) throws {
+  /// `forAll`: the results that all threads will read next.
+  init(
+    nodes: [Tensor], same: [Int], operands: [[Int]], isInput: [Bool], results: [Int],
+    forAll: Set<Int> = []
+  ) throws {
     let graph = try Joined(
       nodes: nodes, same: same, operands: operands, isInput: isInput, results: results)
     func lowered(grouping: Bool) throws -> (Lowering, [Segment])? {
@@ -97,20 +101,26 @@ final class Plan: @unchecked Sendable {
       buffer.continues.map { ($0, b) }
     }
     var runs: [[Run]] = []
-    for segment in segments { runs.append(try segment.map { try Plan.run(of: $0, lowering) }) }
+    let shared = Set(forAll.map { [results] in results[$0] })
+    for segment in segments {
+      runs.append(try segment.map { try Plan.run(of: $0, lowering, shared) })
+    }
     self.segments = runs
     mostTasks = runs.map { $0.reduce(0) { $0 + $1.blocks(1024).count } }.max() ?? 1
     scratchSize = runs.joined().flatMap(\.loops.list).map(\.scratch).max() ?? 0
   }
 
-  private static func run(of chain: Chain, _ lowering: Lowering) throws -> Run {
+  private static func run(
+    of chain: Chain, _ lowering: Lowering, _ shared: Set<Int>
+  ) throws -> Run {
     var rows = chain.rows ?? 1
     var leastRows = 1
     var products = 0.0
     let loops: [StepLoop] = try chain.steps.map { step in
       switch step.work {
       case .map(let map):
-        return map.dtype == .float32 ? MapLoop<Float>(map) : MapLoop<Double>(map)
+        return map.dtype == .float32
+          ? MapLoop<Float>(map, shared: shared) : MapLoop<Double>(map, shared: shared)
       case .contraction(let contraction):
         leastRows = Swift.max(leastRows, contraction.hasPanels ? 64 : rows)
         let loop =
@@ -155,9 +165,10 @@ final class Plan: @unchecked Sendable {
   /// Computes the results for the values of the inputs, into given memory where there is some; with a
   /// profile, on this thread alone.
   func run(
-    _ values: [Value], into given: [Value?] = [], _ profile: inout Profile?
+    _ values: [Value], into given: [Value?] = [], isFar: Bool? = nil, _ profile: inout Profile?
   ) throws -> [Value] {
     let context = try takeContext(profile == nil ? Swift.min(numberOfThreads, mostTasks) : 1)
+    context.isFar = context.threads > 1 && (isFar ?? Distance.isFar.load(ordering: .relaxed))
     for (b, value) in zip(inputBuffers, values) { context.bind(b, value.pointer) }
     let computed = try results.enumerated().map { i, b in
       let value = try (i < given.count ? given[i] : nil) ?? Value(bytes: buffers[b].bytes)
@@ -175,9 +186,11 @@ final class Plan: @unchecked Sendable {
     return computed
   }
 
-  func run(_ values: [Value], into given: [Value?] = []) throws -> [Value] {
+  func run(
+    _ values: [Value], into given: [Value?] = [], isFar: Bool? = nil
+  ) throws -> [Value] {
     var none: Profile?
-    return try run(values, into: given, &none)
+    return try run(values, into: given, isFar: isFar, &none)
   }
 
   /// Whether a result can be written to where an input is: only the step that writes the one still reads

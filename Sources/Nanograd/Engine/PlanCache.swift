@@ -33,15 +33,15 @@ extension Request {
   }
 
   /// A new plan. That none can be made is no failure of the computation, but a lack of memory is: another
-  /// evaluator would round differently.
-  func newPlan() throws -> Plan? {
+  /// evaluator would round differently. Of the results, all threads will read those `forAll`.
+  func newPlan(forAll: Set<Int> = []) throws -> Plan? {
     for i in 0..<count where !isInput(i) { try node(i).requireEnd() }
     do {
       return try Plan(
         nodes: (0..<count).map(node), same: sameNodes(),
         operands: (0..<count).map { operands($0).map { Int($0) } },
         isInput: (0..<count).map(isInput),
-        results: results)
+        results: results, forAll: forAll)
     } catch let error as NanogradError where error.code == .memory {
       throw error
     } catch {

@@ -9,18 +9,24 @@ final class Program {
   /// For each result, the leaf that it can be written to in place.
   private var targets: [Leaf?]
   private let plan: Plan?
+  /// How to write what all threads read, if there is any.
+  private var trial: Trial?
 
   /// Plans for tensors that are no leaves, and the leaves that are to have their values, if any.
-  init(_ roots: [Tensor], for leaves: [Leaf?]) throws {
+  init(_ roots: [Tensor], for leaves: [Tensor]) throws {
     self.roots = roots
     let request = try Request(roots)
-    plan = try request.isPlain ? nil : request.newPlan()
-    inputs = plan?.inputs.map(request.node) ?? []
     var places = TensorMap<Int>()
     for (i, node) in request.results.enumerated() { places[request.node(node)] = i }
     results = roots.compactMap { places[$0] }
+    // Every thread reads the weights; an optimizer's means are one thread's each.
+    let forAll = zip(results, leaves)
+      .filter { $1.isParameter && $1.bytes >= Distance.leastBytes }.map { $0.0 }
+    plan = try request.isPlain ? nil : request.newPlan(forAll: Set(forAll))
+    inputs = plan?.inputs.map(request.node) ?? []
+    trial = forAll.isEmpty ? nil : Trial()
     targets = request.results.map { _ in nil }
-    for (result, leaf) in zip(results, leaves) {
+    for (result, leaf) in zip(results, leaves.map(\.leaf)) {
       guard let plan, let leaf, let input = inputs.firstIndex(where: { $0.leaf === leaf }),
         plan.canReplace(input: input, byResult: result)
       else { continue }
@@ -33,7 +39,9 @@ final class Program {
   func run() throws -> [Value] {
     guard let plan, results.count == roots.count else { return try computed() }
     let memory = targets.map { $0?.valueToOverwrite() }
-    let values = try plan.run(inputs.map { try $0.evaluated() }, into: memory)
+    let start = Distance.now
+    let values = try plan.run(inputs.map { try $0.evaluated() }, into: memory, isFar: trial?.isFar)
+    trial?.add(Distance.now - start)
     return results.map { values[$0] }
   }
 

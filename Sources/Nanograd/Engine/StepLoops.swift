@@ -1,5 +1,6 @@
 //  The other steps as they are run.
 
+import CPlatform
 import Glibc
 import NanogradKernelTable
 
@@ -46,6 +47,8 @@ final class StepLoops {
 
 /// The memory of one run of a plan.
 final class Context: @unchecked Sendable {
+  /// Whether the cores that this runs on have no cache in common.
+  var isFar = false
   let arena: Value
   /// One stretch per thread.
   let scratch: Value
@@ -99,24 +102,42 @@ final class Context: @unchecked Sendable {
 final class PackLoop<T: FloatElement>: StepLoop {
   private let factor: Factor
   private let target: Int
+  /// How much depth is packed at a time where that goes past the caches.
+  private static var piece: Int { 64 }
 
   init(_ factor: Factor, target: Int) {
     self.factor = factor
     self.target = target
-    super.init(cost: 50 + 0.2 * Double(factor.depth) * Double(factor.columns))
+    super.init(
+      cost: 50 + 0.2 * Double(factor.depth) * Double(factor.columns),
+      scratch: PackLoop.piece * T.kernels.panelWidth * MemoryLayout<T>.size)
   }
 
   @_specialize(where T == Float)
   @_specialize(where T == Double)
   override func run(_ panels: Range<Int>, _ context: Context, _ scratch: UnsafeMutableRawPointer) {
-    let b = factor.view
+    let view = factor.view
+    let b = context.pointer(view.buffer, T.self) + view.offset
+    let (rowStride, columnStride) = (view.strides[0], view.strides[1])
     for panel in panels {
       let panel = T.kernels.panel(panel, of: factor.columns)
-      T.kernels.pack(
-        context.pointer(b.buffer, T.self) + b.offset + panel.lowerBound * b.strides[1],
-        b.strides[0], b.strides[1], factor.depth, panel.count,
-        context.pointer(target, T.self) + panel.lowerBound * factor.depth)
+      let source = b + panel.lowerBound * columnStride
+      let y = context.pointer(target, T.self) + panel.lowerBound * factor.depth
+      guard context.isFar else {
+        T.kernels.pack(source, rowStride, columnStride, factor.depth, panel.count, y)
+        continue
+      }
+      // All threads read it next.
+      let width = T.kernels.panelStride(panel.count)
+      for start in stride(from: 0, to: factor.depth, by: PackLoop.piece) {
+        let depth = Swift.min(PackLoop.piece, factor.depth - start)
+        T.kernels.pack(
+          source + start * rowStride, rowStride, columnStride, depth, panel.count,
+          scratch.assumingMemoryBound(to: T.self))
+        ngp_stream(y + start * width, scratch, depth * width * MemoryLayout<T>.size)
+      }
     }
+    if context.isFar { ngp_stream_end() }
   }
 }
 

@@ -35,7 +35,7 @@ final class Update {
   private let settings: Optimizer.Settings
   private let kind: Optimizer.Kind
   /// What is computed, and the leaf that the result goes to.
-  private var results: [(tensor: Tensor, leaf: Leaf)] = []
+  private var results: [(tensor: Tensor, target: Tensor)] = []
   private var norm: Tensor?
   /// The numbers that change from step to step.
   private var scalars: [Scalar] = []
@@ -48,7 +48,7 @@ final class Update {
     self.settings = settings
     for (slot, g) in zip(self.slots, try clipped()) { try append(slot, g) }
     program = try Program(
-      results.map(\.tensor) + (norm.map { [$0] } ?? []), for: results.map(\.leaf))
+      results.map(\.tensor) + (norm.map { [$0] } ?? []), for: results.map(\.target))
   }
 
   /// Whether this is for those of some slots that have gradients.
@@ -72,7 +72,7 @@ final class Update {
           ? Double($0.elements(Float.self).pointee) : $0.elements(Double.self).pointee
       }
     }
-    for (result, value) in zip(results, values) { result.leaf.replace(value) }
+    for (result, value) in zip(results, values) { result.target.leaf?.replace(value) }
     for slot in slots { slot.updates += 1 }
     return norm
   }
@@ -149,8 +149,7 @@ final class Update {
   }
 
   private func append(_ tensor: Tensor, to target: Tensor) {
-    guard let leaf = target.leaf else { return }
-    results.append((tensor, leaf))
+    results.append((tensor, target))
   }
 
   /// The Variable for a number; Parameters share those that they agree on.
