@@ -5,12 +5,6 @@ import XCTest
 @testable import Nanograd
 
 final class EngineDistanceTests: EngineTestCase {
-  override func tearDownWithError() throws {
-    Distance.isFixed.store(false, ordering: .relaxed)
-    Distance.isFar.store(false, ordering: .relaxed)
-    try super.tearDownWithError()
-  }
-
   /// Both ways are tried, and the better one is kept to until both are tried again.
   func testTrial() {
     var trial = Trial()
@@ -73,5 +67,33 @@ final class EngineDistanceTests: EngineTestCase {
         }
       }
     }
+  }
+}
+
+/// What a chain leaves for a weight's gradient.
+final class EngineCopiesTests: EngineTestCase {
+  /// A gradient of a weight reads copies of what the batch's rows left, and a plan describes the same steps as ever.
+  func testCopies() throws {
+    let x = try Tensor.leaf(.random([32, 64], seed: 1), isParameter: false)
+    let w = try Tensor.leaf(.random([64, 64], seed: 2), isParameter: true)
+    let h = try tanh(matmul(x, w))
+    let loss = try sum(tanh(matmul(h, w)))
+    let roots = try [loss] + gradients(of: loss, withRespectTo: [w])
+    let plan = try XCTUnwrap(Request(roots).newPlan())
+    var buffers = plan.buffers
+    let (segments, copies) = withCopies(plan.parts, &buffers)
+    XCTAssertFalse(copies.isEmpty)
+    for (b, copy) in copies {
+      XCTAssertEqual(buffers[copy].bytes, buffers[b].bytes)
+      let steps = segments.joined().map(\.steps).joined()
+      let writers = steps.filter { $0.writes.contains(copy) }
+      XCTAssertEqual(writers.count, 1)
+      XCTAssertTrue(
+        writers.allSatisfy { $0.writes.contains(b) }, "the map that writes one writes the other")
+      XCTAssertFalse(steps.allSatisfy { $0.reads.allSatisfy { $0.buffer != copy } })
+      XCTAssertTrue(
+        plan.parts.joined().map(\.steps).joined().allSatisfy { !$0.writes.contains(copy) })
+    }
+    try assertPlanIsPlain(roots)
   }
 }

@@ -84,5 +84,9 @@ class EngineTestCase: XCTestCase {
     try XCTSkipIf(Evaluation.isPlain.load(ordering: .relaxed), "the plain evaluator is chosen")
   }
 
-  override func tearDownWithError() throws { try setNumberOfThreads(threads) }
+  override func tearDownWithError() throws {
+    try setNumberOfThreads(threads)
+    Distance.isFixed.store(false, ordering: .relaxed)
+    Distance.isFar.store(false, ordering: .relaxed)
+  }
 }

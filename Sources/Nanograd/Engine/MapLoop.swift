@@ -34,9 +34,7 @@ final class MapLoop<T: FloatElement>: StepLoop {
   private let tile: Int
   /// Whether results are so large that no cache would keep them.
   private let isStreaming: Bool
-  /// Whether any result goes past the caches.
-  private let streams: Bool
-  /// The same without that, where it pays only if cores share no cache.
+  /// The same for cores that share a cache, if it is not the same for them.
   private let near: MapLoop?
   /// Elements from one register to the next. They begin at different places of a page: a load from the place where
   /// another register was just stored to, modulo 4 KiB, has to wait for the store.
@@ -58,13 +56,19 @@ final class MapLoop<T: FloatElement>: StepLoop {
   /// common.
   init(_ map: Map, shared: Set<Int> = []) {
     let isForAll = map.instructions.contains { $0.isStored && shared.contains($0.output) }
-    near = isForAll ? MapLoop(map) : nil
+    var direct = map
+    direct.copies = []
+    near = isForAll || !map.copies.isEmpty ? MapLoop(direct) : nil
     let map = map.paired()
     let memory =
       map.inputs.map { ($0.buffer, $0.offset, $0.strides) }
       + map.instructions.filter(\.isStored).map { instruction in
         let strides = map.shape.strides
         return (instruction.output, 0, (0..<map.shape.rank).map { strides[$0] })
+      }
+      + map.copies.map { copy in
+        let strides = map.shape.strides
+        return (copy.target, 0, (0..<map.shape.rank).map { strides[$0] })
       }
       + map.reductions.map { reduction in
         (reduction.target, 0, (0..<map.shape.rank).map { $0 == 0 ? 1 : 0 })
@@ -75,7 +79,6 @@ final class MapLoop<T: FloatElement>: StepLoop {
     isStreaming =
       map.shape.size * MemoryLayout<T>.size >= 32 << 20
       && map.instructions.contains(where: \.isStored)
-    streams = isStreaming || isForAll
     reductions = map.reductions.map {
       ($0.target, T.kernels.reduce($0.code)(UnsafePointer(bitPattern: 64)!, 0))
     }
@@ -158,6 +161,9 @@ final class MapLoop<T: FloatElement>: StepLoop {
       operations.append(operation)
       if instruction.isStored {
         if streams { operations.append(StreamOperation(a: target, y: stored)) }
+        for (c, copy) in map.copies.enumerated() where copy.output == instruction.output {
+          operations.append(StreamOperation(a: target, y: firstReduction - map.copies.count + c))
+        }
         stored += 1
       }
       for (r, reduction) in map.reductions.enumerated() where reduction.instruction == i {
@@ -232,7 +238,7 @@ final class MapLoop<T: FloatElement>: StepLoop {
         .update(repeating: reduction.start, count: rows.count)
     }
     guard !first.isEmpty else { return }
-    defer { if streams { ngp_stream_end() } }
+    defer { if isStreaming { ngp_stream_end() } }
     let count = sources.count
     withUnsafeTemporaryAllocation(of: UnsafeMutablePointer<T>.self, capacity: 2 * count) {
       pointers in

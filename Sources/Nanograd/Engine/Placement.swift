@@ -2,7 +2,9 @@
 //  needed makes room.
 
 /// For each buffer its place in the arena in bytes, nil for what lives elsewhere; and the arena's size.
-func placement(_ segments: [Segment], _ buffers: [Buffer]) -> (offsets: [Int?], size: Int) {
+func placement(
+  _ segments: [Segment], _ buffers: [Buffer], _ copies: [(of: Int, is: Int)]
+) -> (offsets: [Int?], size: Int) {
   // A buffer that another continues lives in the other's memory.
   var owner = Array(buffers.indices)
   for (b, buffer) in buffers.enumerated() {
@@ -19,6 +21,9 @@ func placement(_ segments: [Segment], _ buffers: [Buffer]) -> (offsets: [Int?], 
       }
     }
   }
+
+  // Who reads a copy may have to do with what it is of.
+  for (b, copy) in copies { last[owner[b]] = Swift.max(last[owner[b]], last[copy]) }
 
   var offsets = [Int?](repeating: nil, count: buffers.count)
   var blocks: [(buffers: [(buffer: Int, offset: Int)], size: Int, first: Int, last: Int)] = []

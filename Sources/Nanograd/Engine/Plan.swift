@@ -1,5 +1,6 @@
 //  A graph compiled to loops. It knows no leaf: their values are bound to it at every run.
 
+import CPlatform
 import NanogradKernelTable
 
 final class Plan: @unchecked Sendable {
@@ -47,6 +48,7 @@ final class Plan: @unchecked Sendable {
   private let results: [Int]
   private let constants: [(buffer: Int, value: Value)]
   private let continued: [(buffer: Int, by: Int)]
+  private let copies: [(of: Int, is: Int)]
   /// Memory from the last run, for the next.
   private let spare = Spare()
 
@@ -69,17 +71,19 @@ final class Plan: @unchecked Sendable {
         (lowering, $0)
       }
     }
-    guard let (lowering, parts) = try lowered(grouping: true) ?? lowered(grouping: false) else {
+    guard var (lowering, parts) = try lowered(grouping: true) ?? lowered(grouping: false) else {
       throw NanogradError(.state, "steps wait for each other")
     }
     // What no machine can hold is left to the plain evaluator, which says so.
     guard lowering.buffers.reduce(0, { $0 + Double($1.bytes) }) < 0x1p48 else {
       throw NanogradError(.state, "intermediates of more than 2^48 bytes")
     }
-    let segments = fused(parts, lowering.buffers)
+    parts = fused(parts, lowering.buffers)
+    self.parts = parts
+    let (segments, copies) = withCopies(parts, &lowering.buffers)
     buffers = lowering.buffers
-    self.parts = segments
-    (offsets, arenaSize) = placement(segments, buffers)
+    self.copies = copies
+    (offsets, arenaSize) = placement(segments, buffers, copies)
     var results = Array(repeating: 0, count: results.count)
     for (b, buffer) in buffers.enumerated() {
       if let result = buffer.result { results[result] = b }
@@ -176,6 +180,9 @@ final class Plan: @unchecked Sendable {
       return value
     }
     for (b, other) in continued { context.bind(b, context.memory(other)) }
+    for (b, copy) in copies {
+      context.bind(copy, context.isFar ? context.place(offsets[copy]) : context.memory(b))
+    }
     try withExtendedLifetime(values) {
       for (s, segment) in segments.enumerated() {
         if profile == nil { run(s, context) } else { profile?.run(s, segment, context) }
@@ -220,6 +227,7 @@ final class Plan: @unchecked Sendable {
     let cost = segment.cost
     guard context.threads > 1, cost >= segment.leastCost else {
       for run in segment { run.loops.run(0..<run.rows, context, context.scratch.pointer) }
+      if context.isFar { ngp_stream_end() }
       return
     }
     let division = context.divisions[number]
@@ -228,6 +236,7 @@ final class Plan: @unchecked Sendable {
         let task = division.tasks[task]
         let scratch = context.scratch.pointer + thread * self.scratchSize
         segment[task.chain].loops.run(task.rows, context, scratch)
+        if context.isFar { ngp_stream_end() }
       }
     }
   }

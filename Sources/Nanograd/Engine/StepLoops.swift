@@ -85,6 +85,8 @@ final class Context: @unchecked Sendable {
     pointers[buffer].assumingMemoryBound(to: T.self)
   }
   func memory(_ buffer: Int) -> UnsafeMutableRawPointer { pointers[buffer] }
+  /// What is at an offset of the arena.
+  func place(_ offset: Int?) -> UnsafeMutableRawPointer { arena.pointer + (offset ?? 0) }
 
   /// Notes what a step could not do; the first error counts.
   func fail(_ error: any Error) {
@@ -137,7 +139,6 @@ final class PackLoop<T: FloatElement>: StepLoop {
         ngp_stream(y + start * width, scratch, depth * width * MemoryLayout<T>.size)
       }
     }
-    if context.isFar { ngp_stream_end() }
   }
 }
 

@@ -84,11 +84,18 @@ struct Map {
     let target: Int
   }
 
+  /// A stored result that is also written elsewhere.
+  struct Copy {
+    let output: Int
+    let target: Int
+  }
+
   let shape: Shape
   let dtype: DType
   var inputs: [View]
   var instructions: [Instruction]
   var reductions: [Reduction] = []
+  var copies: [Copy] = []
 }
 
 /// A product A·B, rows of A by panels of B.
