@@ -7,26 +7,29 @@
 func withCopies(
   _ segments: [Segment], _ buffers: inout [Buffer]
 ) -> (segments: [Segment], copies: [(of: Int, is: Int)]) {
-  // The segment in which a map of a chain writes each buffer that might be copied.
-  var written: [Int: Int] = [:]
-  var copies: [Int: Int] = [:]
-  for (s, segment) in segments.enumerated() {
+  // What maps of chains have written so far, and what of it others read for all their rows.
+  var written: Set<Int> = []
+  var wanted: Set<Int> = []
+  for segment in segments {
     for step in segment.map(\.steps).joined() {
-      for b in step.readForAll where copies[b] == nil && written[b].map({ $0 < s }) == true {
-        let buffer = buffers[b]
-        copies[b] = buffers.count
-        buffers.append(
-          Buffer(
-            source: .step, elementSize: buffer.elementSize, size: buffer.size, rows: buffer.rows))
-      }
+      wanted.formUnion(step.readForAll.filter(written.contains))
     }
     for chain in segment where chain.rows ?? 1 > 1 {
       for case (let step, .map(let map)) in chain.steps.map({ ($0, $0.work) }) {
-        for b in step.writes where map.instructions.contains(where: { $0.output == b }) {
-          if buffers[b].result == nil && buffers[b].bytes >= 4096 { written[b] = s }
-        }
+        let outputs = step.writes.filter { b in map.instructions.contains { $0.output == b } }
+        written.formUnion(outputs.filter { buffers[$0].result == nil && buffers[$0].bytes >= 4096 })
       }
     }
+  }
+  // Of more no cache has much left in the next run.
+  guard wanted.reduce(0, { $0 + buffers[$1].bytes }) <= 16 << 20 else { return (segments, []) }
+  var copies: [Int: Int] = [:]
+  for b in wanted.sorted() {
+    copies[b] = buffers.count
+    buffers.append(
+      Buffer(
+        source: .step, elementSize: buffers[b].elementSize, size: buffers[b].size,
+        rows: buffers[b].rows))
   }
   let result = segments.map { segment in
     segment.map { chain in
