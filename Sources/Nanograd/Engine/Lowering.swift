@@ -118,6 +118,7 @@ struct Lowering {
     switch node.op {
     case .constant: return node.constant.map { node.dtype == .float32 ? Double(Float($0)) : $0 }
     case .broadcast, .reshape, .permute, .slice, .named, .stopGradient: return sources[0]
+    case .negate: return sources[0].map { -$0 }
     case .add, .subtract, .multiply, .divide:
       guard let a = sources[0], let b = sources[1] else { return nil }
       return node.dtype == .float32
