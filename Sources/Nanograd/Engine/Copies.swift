@@ -14,7 +14,7 @@ func withCopies(
     for step in segment.map(\.steps).joined() {
       wanted.formUnion(step.readForAll.filter(written.contains))
     }
-    for chain in segment where chain.rows ?? 1 > 1 {
+    for chain in segment where (chain.rows ?? 1) > 1 {
       for case (let step, .map(let map)) in chain.steps.map({ ($0, $0.work) }) {
         let outputs = step.writes.filter { b in map.instructions.contains { $0.output == b } }
         written.formUnion(outputs.filter { buffers[$0].result == nil && buffers[$0].bytes >= 4096 })
@@ -23,20 +23,19 @@ func withCopies(
   }
   // Of more no cache has much left in the next run.
   guard wanted.reduce(0, { $0 + buffers[$1].bytes }) <= 16 << 20 else { return (segments, []) }
-  var copies: [Int: Int] = [:]
-  for b in wanted.sorted() {
-    copies[b] = buffers.count
-    buffers.append(
-      Buffer(
-        source: .step, elementSize: buffers[b].elementSize, size: buffers[b].size,
-        rows: buffers[b].rows))
+  let originals = wanted.sorted()
+  let copies = Dictionary(uniqueKeysWithValues: zip(originals, buffers.count...))
+  buffers += originals.map { b in
+    Buffer(
+      source: .step, elementSize: buffers[b].elementSize, size: buffers[b].size,
+      rows: buffers[b].rows)
   }
   let result = segments.map { segment in
     segment.map { chain in
       Chain(rows: chain.rows, steps: chain.steps.map { $0.withCopies(copies) })
     }
   }
-  return (result, copies.map { ($0, $1) }.sorted { $0.0 < $1.0 })
+  return (result, originals.map { ($0, copies[$0]!) })
 }
 
 extension Step {

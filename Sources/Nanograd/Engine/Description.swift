@@ -31,7 +31,7 @@ public func planProfile(of tensors: [Tensor], runs: Int) throws -> String {
 /// How long the steps of a plan took.
 struct Profile {
   /// The times of each step in nanoseconds, run after run; the first is a warm-up.
-  private var times: [[[[UInt64]]]]
+  private var times: [[[[Int]]]]
 
   init(_ plan: Plan) {
     times = plan.parts.map { $0.map { $0.steps.map { _ in [] } } }
@@ -40,17 +40,11 @@ struct Profile {
   mutating func run(_ segment: Int, _ chains: [Plan.Run], _ context: Context) {
     for (c, chain) in chains.enumerated() {
       for (l, loop) in chain.loops.list.enumerated() {
-        let start = now()
+        let start = nanoseconds()
         loop.run(0..<chain.rows, context, context.scratch.pointer)
-        times[segment][c][l].append(now() - start)
+        times[segment][c][l].append(nanoseconds() - start)
       }
     }
-  }
-
-  private func now() -> UInt64 {
-    var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
-    return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
   }
 
   func median(_ segment: Int, _ chain: Int, _ step: Int) -> Double {

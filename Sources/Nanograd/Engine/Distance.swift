@@ -3,7 +3,6 @@
 //  it is missed there. No system tells, and on a virtual machine it changes with the minute; but who writes weights
 //  that all threads have read can try both.
 
-import Glibc
 import Synchronization
 
 /// What is known of the cores that threads run on.
@@ -14,12 +13,6 @@ enum Distance {
   static var leastBytes: Int { 64 << 10 }
   /// Tests set it: no trial finds anything else.
   static let isFixed = Atomic<Bool>(false)
-
-  static var now: Int {
-    var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
-    return time.tv_sec * 1_000_000_000 + time.tv_nsec
-  }
 }
 
 /// Tries both ways of writing from time to time: some runs one way, some the other, many the better one.

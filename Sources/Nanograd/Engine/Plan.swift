@@ -224,15 +224,14 @@ final class Plan: @unchecked Sendable {
 
   private func run(_ number: Int, _ context: Context) {
     let segment = segments[number]
-    let cost = segment.cost
-    guard context.threads > 1, cost >= segment.leastCost else {
+    let division = context.divisions[number]
+    guard !division.tasks.isEmpty else {
       for run in segment { run.loops.run(0..<run.rows, context, context.scratch.pointer) }
       if context.isFar { ngp_stream_end() }
       return
     }
-    let division = context.divisions[number]
     division.shares.withUnsafeBufferPointer { shares in
-      Workers.run(shares: shares, cost: cost) { task, thread in
+      Workers.run(shares: shares, cost: division.cost) { task, thread in
         let task = division.tasks[task]
         let scratch = context.scratch.pointer + thread * self.scratchSize
         segment[task.chain].loops.run(task.rows, context, scratch)
@@ -255,21 +254,21 @@ final class Plan: @unchecked Sendable {
   }
 }
 
-extension [Plan.Run] {
-  fileprivate var cost: Double { reduce(0) { $0 + $1.cost } }
-  fileprivate var leastCost: Double { reduce(.infinity) { Swift.min($0, $1.leastCost) } }
-}
-
-/// The tasks of a segment, some rows of a chain each, in the order of the threads that they are meant for.
+/// The tasks of a segment, some rows of a chain each, in the order of the threads that they are meant for; none where
+/// one thread does better alone.
 struct Division {
   private(set) var tasks: [(chain: Int, rows: Range<Int>)] = []
   /// Where each thread's tasks begin, and at last their number.
   private(set) var shares = [0]
+  /// Nanoseconds that all take.
+  let cost: Double
 
   /// The same rows of steps with as many of them are the same thread's in every segment: of weights, the gradients,
   /// the moments and the new weights, of a batch its states and their gradients.
   init(_ segment: [Plan.Run], threads: Int) {
-    guard threads > 1, segment.cost >= segment.leastCost else { return }
+    cost = segment.reduce(0) { $0 + $1.cost }
+    let leastCost = segment.reduce(.infinity) { Swift.min($0, $1.leastCost) }
+    guard threads > 1, cost >= leastCost else { return }
     let cuts = segment.map { $0.blocks(threads) }
     // Nobody is called for whom there is no task.
     let threads = Swift.min(threads, cuts.reduce(0) { $0 + $1.count })

@@ -1,4 +1,4 @@
-//  Which of the three builds of the kernels runs here.
+//  Which of the three builds of the kernels runs here, and how long things take.
 
 import CPlatform
 import Glibc
@@ -28,6 +28,13 @@ extension KernelTable {
       return NanogradKernels.kernels
     #endif
   }()
+}
+
+/// Nanoseconds on a clock that nobody sets.
+func nanoseconds() -> Int {
+  var time = timespec()
+  clock_gettime(CLOCK_MONOTONIC, &time)
+  return time.tv_sec * 1_000_000_000 + time.tv_nsec
 }
 
 /// `avx512`, `avx2` or `baseline`: the instruction set in use.

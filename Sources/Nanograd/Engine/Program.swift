@@ -39,9 +39,9 @@ final class Program {
   func run() throws -> [Value] {
     guard let plan, results.count == roots.count else { return try computed() }
     let memory = targets.map { $0?.valueToOverwrite() }
-    let start = trial == nil ? 0 : Distance.now
+    let start = trial == nil ? 0 : nanoseconds()
     let values = try plan.run(inputs.map { try $0.evaluated() }, into: memory, isFar: trial?.isFar)
-    if trial != nil { trial?.add(Distance.now - start) }
+    if trial != nil { trial?.add(nanoseconds() - start) }
     return results.map { values[$0] }
   }
 

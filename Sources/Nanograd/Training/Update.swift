@@ -161,7 +161,7 @@ final class Update {
   }
 }
 
-/// A number in the graph of an update that is written anew at every step.
+/// A number in the graph of an update that is written anew when it changes.
 private final class Scalar {
   enum Meaning {
     case rate
