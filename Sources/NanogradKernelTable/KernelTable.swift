@@ -140,6 +140,11 @@ public struct ScalarKernels<Scalar>: Sendable {
       _ packed: UnsafeMutablePointer<Scalar>
     ) -> Void
 
+  /// Copies past the caches, for memory that will not be read soon: whole lines are not fetched before they are
+  /// written.
+  public typealias Stream =
+    @Sendable (_ x: UnsafePointer<Scalar>, _ y: UnsafeMutablePointer<Scalar>, _ count: Int) -> Void
+
   // Functions that are elements of an array themselves take their arguments through memory, and are
   // wrapped to take them so: several times the price of a call.
   private struct UnaryEntry { let kernel: Unary }
@@ -167,6 +172,7 @@ public struct ScalarKernels<Scalar>: Sendable {
   public let contract: Contract
   public let pack: Pack
   public let packRows: PackRows
+  public let stream: Stream
   /// Whether `contract` reads an A whose rows lie side by side about as fast as if it were packed, and a B whose
   /// columns do.
   public let readsInPlace: Bool
@@ -183,7 +189,8 @@ public struct ScalarKernels<Scalar>: Sendable {
     matmul: @escaping Matmul,
     matmulWorkspace: Int, mostTransposedRows: Int, contract: @escaping Contract,
     pack: @escaping Pack,
-    packRows: @escaping PackRows, readsInPlace: Bool, panelWidth: Int, cacheBlock: Int
+    packRows: @escaping PackRows, stream: @escaping Stream, readsInPlace: Bool, panelWidth: Int,
+    cacheBlock: Int
   ) {
     unaryEntries = UnaryCode.allCases.map { UnaryEntry(kernel: unary($0)) }
     binaryEntries = BinaryCode.allCases.map { BinaryEntry(kernel: binary($0)) }
@@ -197,6 +204,7 @@ public struct ScalarKernels<Scalar>: Sendable {
     self.contract = contract
     self.pack = pack
     self.packRows = packRows
+    self.stream = stream
     self.readsInPlace = readsInPlace
     self.panelWidth = panelWidth
     self.cacheBlock = cacheBlock

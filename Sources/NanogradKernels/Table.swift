@@ -1,5 +1,6 @@
 //  The kernels of this instruction set.
 
+internal import CPrefetch
 import NanogradKernelTable
 
 private func table<V: Lanes, E: Accumulator>(_: V.Type, _: E.Type) -> ScalarKernels<V.Scalar>
@@ -15,6 +16,7 @@ where E.Scalar == V.Scalar {
     matmulWorkspace: Blocking.workspace, mostTransposedRows: Blocking.rowsToTranspose,
     contract: contraction(V.self), pack: packing(V.self),
     packRows: { packRows(V.self, $0, $1, $2, $3, $4, $5) },
+    stream: { ngp_stream($1, $0, $2 * MemoryLayout<V.Scalar>.size) },
     readsInPlace: TileShape.readsInPlace,
     panelWidth: TileShape.width * V.count,
     cacheBlock: TileShape.cacheBytes / MemoryLayout<V.Scalar>.size)

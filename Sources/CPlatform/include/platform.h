@@ -29,29 +29,6 @@ static inline int32_t ngp_instruction_level(void) {
 #endif
 }
 
-/* Copies bytes past the caches, for memory that will not be read soon: lines that are written whole
- * are then not fetched first. */
-static inline void ngp_stream(void *_Nonnull to, const void *_Nonnull from, size_t bytes) {
-  typedef float ngp_vector __attribute__((vector_size(16)));
-  char *y = (char *)to;
-  const char *x = (const char *)from;
-  const size_t head = (64 - ((uintptr_t)y & 63)) & 63;
-  if (bytes < head + 64) {
-    memcpy(y, x, bytes);
-    return;
-  }
-  if (head > 0)
-    memcpy(y, x, head);
-  for (y += head, x += head, bytes -= head; bytes >= 64; y += 64, x += 64, bytes -= 64) {
-    ngp_vector line[4];
-    memcpy(line, x, 64);
-    for (int i = 0; i < 4; i++)
-      __builtin_nontemporal_store(line[i], (ngp_vector *)(void *)y + i);
-  }
-  if (bytes > 0)
-    memcpy(y, x, bytes);
-}
-
 /* Makes what was streamed visible to other threads before what is written next. */
 static inline void ngp_stream_end(void) {
 #if defined(__x86_64__)

@@ -303,26 +303,31 @@ final class MapLoop<T: FloatElement>: StepLoop {
         let row = (start + done) / rowLength
         for s in firstReduction..<memorySources { current[s] = base[s] + row }
       }
-      let next = isStreaming ? Swift.min(tile, length - done - n) : 0
-      let share = next / self.length + 1
+      let wanted = isStreaming ? Swift.min(tile, Swift.max(length - done - 2 * n, 0)) : 0
+      let share = (wanted / line / self.length + 1) * line
       for i in 0..<self.length {
-        if next > 0 { prefetch(i * share, Swift.min((i + 1) * share, next), after: n, current) }
+        let part = Swift.min(i * share, wanted)..<Swift.min((i + 1) * share, wanted)
+        if !part.isEmpty { prefetch(part, after: 2 * n, current) }
         program[i]._withUnsafeGuaranteedRef { $0.run(current, steps, n) }
       }
       done += n
     }
   }
 
-  /// Asks for a part of the next tile, so that memory is at work while the program is.
+  /// Asks for a part of the tile after the next, so that memory is at work while the program is: what is asked for
+  /// one tile ahead comes too late in part, and more lines at once than a core can wait for are not asked for at all.
   private func prefetch(
-    _ start: Int, _ end: Int, after n: Int,
-    _ current: UnsafeMutablePointer<UnsafeMutablePointer<T>>
+    _ part: Range<Int>, after n: Int, _ current: UnsafeMutablePointer<UnsafeMutablePointer<T>>
   ) {
-    let line = 64 / MemoryLayout<T>.size
     for s in 0..<inputs where steps[s] == 1 {
-      for i in stride(from: start, to: end, by: line) { ngp_prefetch(current[s] + n + i) }
+      for i in stride(from: part.lowerBound, to: part.upperBound, by: line) {
+        ngp_prefetch(current[s] + n + i)
+      }
     }
   }
+
+  /// Elements of a line of the caches.
+  private var line: Int { 64 / MemoryLayout<T>.size }
 }
 
 extension Map {

@@ -136,7 +136,8 @@ final class PackLoop<T: FloatElement>: StepLoop {
         T.kernels.pack(
           source + start * rowStride, rowStride, columnStride, depth, panel.count,
           scratch.assumingMemoryBound(to: T.self))
-        ngp_stream(y + start * width, scratch, depth * width * MemoryLayout<T>.size)
+        T.kernels.stream(
+          scratch.assumingMemoryBound(to: T.self), y + start * width, depth * width)
       }
     }
   }

@@ -75,8 +75,10 @@ final class CollectOperation<T: FloatElement>: TileOperation<T> {
 
 /// Writes a tile to memory past the caches.
 final class StreamOperation<T: FloatElement>: TileOperation<T> {
+  private let kernel = T.kernels.stream
+
   override func run(_ sources: Sources, _ steps: UnsafePointer<Int>, _ count: Int) {
-    ngp_stream(sources[y], sources[a], count * MemoryLayout<T>.size)
+    kernel(sources[a], sources[y], count)
   }
 }
 
