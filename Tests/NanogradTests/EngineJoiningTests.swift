@@ -112,4 +112,50 @@ final class EngineJoiningTests: XCTestCase {
       XCTAssert(!text.contains("operator by itself"), text)
     }
   }
+
+  /// The sum over the rows of a product is a product with one row, if nobody wants the other rows.
+  func testSumsOverRowsOfProducts() throws {
+    let a = try Tensor.leaf(.random([5, 7], seed: 4), isParameter: true)
+    let b = try Tensor.leaf(.random([7, 16], seed: 5), isParameter: true)
+    let c = try Tensor.leaf(.random([5, 16], seed: 6), isParameter: true)
+    let d = try Tensor.leaf(.random([7, 5], seed: 8), isParameter: true)
+    let row = try Tensor.leaf(.random([1, 16], seed: 7), isParameter: true)
+    func total(_ t: Tensor, keep: Bool = true) throws -> Tensor {
+      try sum(t, axes: [0], keep: keep)
+    }
+    let graphs: [(name: String, isShort: Bool, build: () throws -> Tensor)] = [
+      ("a product", true, { try total(a • b) }),
+      ("a rank less", true, { try total(a • b, keep: false) }),
+      ("two products and a sum", true, { try total(c * c + a • b + (c + (a * a) • b)) }),
+      ("a row that is repeated", true, { try total(a • b + row) + total(a) • b }),
+      ("transposed operands", true, { try total(transpose(d) • b, keep: false) }),
+      (
+        "a product that is wanted too", false,
+        {
+          let product = try a • b
+          return try total(product) + sum(product * product)
+        }
+      ),
+      (
+        "a sum that is wanted too", false,
+        {
+          let sum = try a • b + c
+          return try total(sum) * max(sum)
+        }
+      ),
+      ("the other axis", false, { try sum(a • b, axes: [1], keep: true) }),
+      ("all axes", false, { try sum(a • b) }),
+      ("few columns", false, { try total(a • slice(b, axis: 1, 0, 3)) }),
+      ("one row as it is", true, { try total(slice(a, axis: 0, 0, 1) • b) }),
+      ("several matrices", false, { try total(reshape(c * c, [5, 1, 16]) • transpose(c)) }),
+    ]
+    for (name, isShort, build) in graphs {
+      var found: [Dense] = []
+      try onBothEngines { found.append(try build().dense()) }
+      try assertEqual(build(), found[1], tolerance: 1e-12, scale: 1, name)
+      let text = try planDescription(of: [build()])
+      let hasRow = text.contains("contraction 1 × [1, ")
+      XCTAssertEqual(hasRow && !text.contains("× [5, 16]"), isShort, "\(name)\n\(text)")
+    }
+  }
 }

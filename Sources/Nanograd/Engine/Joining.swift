@@ -11,10 +11,14 @@ struct Joined {
   private(set) var results: [Int] = []
   /// The number that a node had before; -1 for a new one.
   private(set) var origins: [Int] = []
+  /// The sums over rows, by what they are of.
+  private var sumsOfRows: [Int: Int] = [:]
 
   init(nodes old: [Tensor], same: [Int], operands: [[Int]], isInput: [Bool], results: [Int]) throws
   {
     let sums = PlacedSums(
+      nodes: old, same: same, operands: operands, isInput: isInput, results: results)
+    let reduced = ReducedProducts(
       nodes: old, same: same, operands: operands, isInput: isInput, results: results)
     var numbers = Array(repeating: 0, count: old.count)
     for i in old.indices {
@@ -24,6 +28,11 @@ struct Joined {
         numbers[i] = equal
       } else if !isInput[i], let parts = sums.parts(of: i) {
         numbers[i] = try concatenation(old[i], parts, numbers)
+      } else if !isInput[i], let terms = reduced.terms(of: i) {
+        let products = terms.products.map { operands[$0].map { numbers[same[$0]] } }
+        numbers[i] = try sumOfRows(old[i], products, terms.rest.map { numbers[$0] })
+      } else if !isInput[i], old[i].op == .sum, old[i].rank == 2, isSumOfRows(old[i]) {
+        numbers[i] = try sumOfRows(of: numbers[same[operands[i][0]]])
       } else if !isInput[i], old[i].op == .slice,
         let part = part(old[i], of: numbers[same[operands[i][0]]])
       {
@@ -88,10 +97,7 @@ struct Joined {
     }
     for part in parts.list {
       if part.start > end { list.append(try appendZeros(zeros(part.start - end))) }
-      var sum = numbers[part.terms[0]]
-      for term in part.terms.dropFirst().map({ numbers[$0] }) {
-        sum = append(try nodes[sum] + nodes[term], [sum, term])
-      }
+      let sum = try total(part.terms.map { numbers[$0] })
       list.append(sum)
       end = part.start + nodes[sum].shape[parts.axis]
     }
@@ -101,6 +107,38 @@ struct Joined {
       try Tensor(
         .concatenate, .many(list.map { nodes[$0] }), .axis(parts.axis), requested: whole.shape),
       list)
+  }
+
+  /// A sum over rows, of products and other terms: the products have one row each.
+  private mutating func sumOfRows(_ sum: Tensor, _ products: [[Int]], _ rest: [Int]) throws -> Int {
+    var rows: [Int] = []
+    for operands in products {
+      let row = try sumOfRows(of: operands[0])
+      rows.append(append(try nodes[row] • nodes[operands[1]], [row, operands[1]]))
+    }
+    if !rest.isEmpty {
+      var others = try total(rest)
+      if nodes[others].shape != sum[0].shape {
+        others = append(try broadcastTo(nodes[others], sum[0].shape), [others])
+      }
+      rows.append(try sumOfRows(of: others))
+    }
+    let row = try total(rows)
+    return sum.rank == 2 ? row : append(try reshape(nodes[row], Array(sum.shape)), [row])
+  }
+
+  /// The sum over the rows of a matrix, as a matrix of one row.
+  private mutating func sumOfRows(of matrix: Int) throws -> Int {
+    if let known = sumsOfRows[matrix] { return known }
+    let row = try sum(nodes[matrix], axes: [0], keep: true)
+    sumsOfRows[matrix] = append(row, [matrix])
+    return nodes.count - 1
+  }
+
+  private mutating func total(_ terms: [Int]) throws -> Int {
+    try terms.dropFirst().reduce(terms[0]) { sum, term in
+      append(try nodes[sum] + nodes[term], [sum, term])
+    }
   }
 
   private mutating func appendZeros(_ zeros: Tensor) -> Int {
