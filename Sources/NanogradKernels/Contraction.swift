@@ -81,12 +81,7 @@ func packing<V: Lanes>(_: V.Type) -> ScalarKernels<V.Scalar>.Pack {
   { b, rowStride, columnStride, depth, columns, packed in
     let stride = (columns &+ V.count &- 1) / V.count &* V.count
     if rowStride == 1 && columnStride != 1 {
-      if columns < stride {
-        for p in 0..<depth {
-          for j in columns..<stride { packed[p &* stride &+ j] = 0 }
-        }
-      }
-      transpose(b, columnStride, columns, depth, packed, stride)
+      transposePadded(b, columnStride, columns, depth, packed, stride)
     } else if columnStride == 1 && columns == V.count {
       for p in 0..<depth { V.load(b + p &* rowStride).store(packed + p &* V.count) }
     } else if columnStride == 1 {

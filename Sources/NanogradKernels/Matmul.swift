@@ -201,13 +201,8 @@ struct Product<V: Lanes> {
     _ packed: UnsafeMutablePointer<Scalar>
   ) {
     let panelWidth = width &* V.count
-    if columns < panelWidth && columnStrideB != 1 {
-      for p in 0..<depth {
-        for j in columns..<panelWidth { packed[p &* panelWidth &+ j] = 0 }
-      }
-    }
     if rowStrideB == 1 {
-      transpose(b, columnStrideB, columns, depth, packed, panelWidth)
+      transposePadded(b, columnStrideB, columns, depth, packed, panelWidth)
     } else if columnStrideB == 1 {
       var first = 0
       if width == 1 && columns == rowStrideB {
@@ -232,6 +227,7 @@ struct Product<V: Lanes> {
         for j in 0..<columns {
           packed[p &* panelWidth &+ j] = b[p &* rowStrideB &+ j &* columnStrideB]
         }
+        for j in columns..<panelWidth { packed[p &* panelWidth &+ j] = 0 }
       }
     }
   }

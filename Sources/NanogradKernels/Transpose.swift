@@ -26,13 +26,15 @@ private func shuffle<T: SIMDScalar>(_ r: Eight<T>) -> Eight<T> {
   )
 }
 
-/// `y[c * strideY + r] = x[r * strideX + c]` for 8 rows and 8 columns.
+/// `y[c * strideY + r] = x[r * strideX + c]` for 8 columns and 8 rows, of which those from `rows` on are zero.
 @inline(__always)
-private func transposeBlock<T: SIMDScalar>(
-  _ x: UnsafePointer<T>, _ strideX: Int, _ y: UnsafeMutablePointer<T>, _ strideY: Int
+private func transposeBlock<T: SIMDScalar & Numeric>(
+  _ x: UnsafePointer<T>, _ strideX: Int, _ rows: Int, _ y: UnsafeMutablePointer<T>, _ strideY: Int
 ) {
   @inline(__always) func row(_ r: Int) -> SIMD8<T> {
-    UnsafeRawPointer(x + r &* strideX).loadUnaligned(as: SIMD8<T>.self)
+    r < rows
+      ? UnsafeRawPointer(x + r &* strideX).loadUnaligned(as: SIMD8<T>.self)
+      : SIMD8(repeating: 0)
   }
   @inline(__always) func put(_ c: Int, _ v: SIMD8<T>) {
     UnsafeMutableRawPointer(y + c &* strideY).storeBytes(of: v, as: SIMD8<T>.self)
@@ -51,7 +53,7 @@ private func transposeBlock<T: SIMDScalar>(
 
 /// `y[c * strideY + r] = x[r * strideX + c]`.
 @inline(__always)
-func transpose<T: SIMDScalar>(
+func transpose<T: SIMDScalar & Numeric>(
   _ x: UnsafePointer<T>, _ strideX: Int, _ rows: Int, _ columns: Int,
   _ y: UnsafeMutablePointer<T>, _ strideY: Int
 ) {
@@ -59,7 +61,7 @@ func transpose<T: SIMDScalar>(
   while r &+ 8 <= rows {
     var c = 0
     while c &+ 8 <= columns {
-      transposeBlock(x + (r &* strideX &+ c), strideX, y + (c &* strideY &+ r), strideY)
+      transposeBlock(x + (r &* strideX &+ c), strideX, 8, y + (c &* strideY &+ r), strideY)
       c &+= 8
     }
     while c < columns {
@@ -71,5 +73,28 @@ func transpose<T: SIMDScalar>(
   while r < rows {
     for c in 0..<columns { y[c &* strideY &+ r] = x[r &* strideX &+ c] }
     r &+= 1
+  }
+}
+
+/// The same, and zeros for the rows up to `strideY`, a multiple of 8.
+@inline(__always)
+func transposePadded<T: SIMDScalar & Numeric>(
+  _ x: UnsafePointer<T>, _ strideX: Int, _ rows: Int, _ columns: Int,
+  _ y: UnsafeMutablePointer<T>, _ strideY: Int
+) {
+  let whole = rows &- rows % 8
+  transpose(x, strideX, whole, columns, y, strideY)
+  for r in stride(from: whole, to: strideY, by: 8) {
+    let present = Swift.max(rows &- r, 0)
+    let source = x + Swift.min(r, rows) &* strideX
+    var c = 0
+    while c &+ 8 <= columns {
+      transposeBlock(source + c, strideX, present, y + (c &* strideY &+ r), strideY)
+      c &+= 8
+    }
+    while c < columns {
+      for i in 0..<8 { y[c &* strideY &+ r &+ i] = i < present ? source[i &* strideX &+ c] : 0 }
+      c &+= 1
+    }
   }
 }
