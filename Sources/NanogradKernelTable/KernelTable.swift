@@ -163,6 +163,8 @@ public struct ScalarKernels<Scalar>: Sendable {
     reduceEntries[Int(code.rawValue)].kernel
   }
   public let select: Select
+  /// The sum of x·x, the bits that `reduce(.sum)` gives for the rounded squares.
+  public let sumOfSquares: Reduce
   public let transpose: Transpose
   public let matmul: Matmul
   /// Elements of workspace that `matmul` needs, at most, whatever the sizes.
@@ -185,7 +187,8 @@ public struct ScalarKernels<Scalar>: Sendable {
   /// compiled for one instruction set must not end up serving another.
   public init(
     unary: (UnaryCode) -> Unary, binary: (BinaryCode) -> Binary, pair: (PairCode) -> Pair,
-    select: @escaping Select, reduce: (ReductionCode) -> Reduce, transpose: @escaping Transpose,
+    select: @escaping Select, reduce: (ReductionCode) -> Reduce,
+    sumOfSquares: @escaping Reduce, transpose: @escaping Transpose,
     matmul: @escaping Matmul,
     matmulWorkspace: Int, mostTransposedRows: Int, contract: @escaping Contract,
     pack: @escaping Pack,
@@ -197,6 +200,7 @@ public struct ScalarKernels<Scalar>: Sendable {
     pairEntries = PairCode.allCases.map { PairEntry(kernel: pair($0)) }
     self.select = select
     reduceEntries = ReductionCode.allCases.map { ReduceEntry(kernel: reduce($0)) }
+    self.sumOfSquares = sumOfSquares
     self.transpose = transpose
     self.matmul = matmul
     self.matmulWorkspace = matmulWorkspace

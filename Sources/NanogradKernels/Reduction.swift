@@ -10,11 +10,23 @@ private let blockVectors = 64
 private protocol Folding {
   associatedtype V: Lanes
   static var identity: V { get }
+  /// What of an element is folded.
+  static func term(_ x: V) -> V
   static func combine(_ a: V, _ b: V) -> V
+}
+
+extension Folding {
+  @inline(__always) static func term(_ x: V) -> V { x }
 }
 
 private enum Summing<V: Lanes>: Folding {
   @inline(__always) static var identity: V { V.zero }
+  @inline(__always) static func combine(_ a: V, _ b: V) -> V { a + b }
+}
+
+private enum SummingSquares<V: Lanes>: Folding {
+  @inline(__always) static var identity: V { V.zero }
+  @inline(__always) static func term(_ x: V) -> V { x * x }
   @inline(__always) static func combine(_ a: V, _ b: V) -> V { a + b }
 }
 
@@ -36,20 +48,20 @@ private func foldBlock<F: Folding>(
   var (s0, s1, s2, s3) = (F.identity, F.identity, F.identity, F.identity)
   var i = 0
   while i &+ 4 &* V.count <= count {
-    s0 = F.combine(s0, V.load(x + i))
-    s1 = F.combine(s1, V.load(x + i + V.count))
-    s2 = F.combine(s2, V.load(x + i + 2 &* V.count))
-    s3 = F.combine(s3, V.load(x + i + 3 &* V.count))
+    s0 = F.combine(s0, F.term(V.load(x + i)))
+    s1 = F.combine(s1, F.term(V.load(x + i + V.count)))
+    s2 = F.combine(s2, F.term(V.load(x + i + 2 &* V.count)))
+    s3 = F.combine(s3, F.term(V.load(x + i + 3 &* V.count)))
     i &+= 4 &* V.count
   }
   while i &+ V.count <= count {
-    s0 = F.combine(s0, V.load(x + i))
+    s0 = F.combine(s0, F.term(V.load(x + i)))
     i &+= V.count
   }
   if i < count {
     var last = F.identity
     for lane in 0..<(count &- i) { last[lane] = x[i &+ lane] }
-    s1 = F.combine(s1, last)
+    s1 = F.combine(s1, F.term(last))
   }
   return F.combine(F.combine(s0, s1), F.combine(s2, s3))
 }
@@ -94,4 +106,9 @@ func reduction<V: Lanes>(_ code: ReductionCode, _: V.Type) -> ScalarKernels<V.Sc
   case .max: { reduce(Maximizing<V>.self, $0, $1) }
   case .min: { reduce(Minimizing<V>.self, $0, $1) }
   }
+}
+
+/// The kernel of `ScalarKernels.sumOfSquares`.
+func sumOfSquares<V: Lanes>(_: V.Type) -> ScalarKernels<V.Scalar>.Reduce {
+  { reduce(SummingSquares<V>.self, $0, $1) }
 }

@@ -10,7 +10,7 @@ where E.Scalar == V.Scalar {
     binary: { binary($0, V.self) },
     pair: { pair($0, V.self) },
     select: select(V.self),
-    reduce: { reduction($0, V.self) },
+    reduce: { reduction($0, V.self) }, sumOfSquares: sumOfSquares(V.self),
     transpose: { x, stride, rows, columns, y in transpose(x, stride, rows, columns, y, rows) },
     matmul: matmul(V.self, E.self),
     matmulWorkspace: Blocking.workspace, mostTransposedRows: Blocking.rowsToTranspose,

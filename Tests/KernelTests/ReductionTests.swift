@@ -1,4 +1,4 @@
-//  Reductions and transposed copies against plain loops.
+//  Reductions, and copies transposed or past the caches, against plain loops.
 
 import NanogradKernelTable
 import XCTest
@@ -16,6 +16,10 @@ private func checkReductions<S: KernelScalar>(_ table: KernelTable, _: S.Type) {
     // Blocks of at most 2 + 16 + log2(count / 1024) additions in a chain, lanes included.
     let bound = 40 * S.ulpOfOne.asDouble * size + 1e-300
     XCTAssert(abs(sum.asDouble - exact) <= bound, "\(table.name) sum of \(count)")
+    let squares = x.map { $0 * $0 }
+    XCTAssert(
+      same(kernels.sumOfSquares(input.const, count), kernels.reduce(.sum)(squares, count)),
+      "\(table.name) sum of \(count) squares")
     let max = kernels.reduce(.max)(input.const, count)
     let min = kernels.reduce(.min)(input.const, count)
     XCTAssert(same(max, x.max() ?? -.infinity), "\(table.name) max of \(count)")
@@ -23,7 +27,7 @@ private func checkReductions<S: KernelScalar>(_ table: KernelTable, _: S.Type) {
     // A NaN anywhere is found.
     if count > 0 {
       input.pointer[Int(sampler.next() % UInt64(count))] = .nan
-      for kernel in ReductionCode.allCases.map(kernels.reduce) {
+      for kernel in ReductionCode.allCases.map(kernels.reduce) + [kernels.sumOfSquares] {
         XCTAssert(kernel(input.const, count).isNaN, "\(table.name) NaN among \(count)")
       }
     }
@@ -58,12 +62,26 @@ private func checkTranspose<S: KernelScalar>(_ table: KernelTable, _: S.Type) {
   }
 }
 
+private func checkStream<S: KernelScalar>(_ table: KernelTable, _: S.Type) {
+  for count in Array(0...70) + [1000, 5003] {
+    for shift in 0..<16 {
+      let x = (0..<count).map { S(Double($0)) }
+      let (input, output) = (Guarded(x, shift: count % 5), Guarded<S>(count: count, shift: shift))
+      S.kernels(table).stream(input.const, output.pointer, count)
+      XCTAssert(output.isIntact && same(output.values, x), "\(table.name) \(count) from \(shift)")
+    }
+  }
+}
+
 final class ReductionTests: XCTestCase {
   func testReductions() {
     forEach({ checkReductions($0, Float.self) }, { checkReductions($0, Double.self) })
   }
   func testLongSum() {
     forEach({ checkLongSum($0, Float.self) }, { checkLongSum($0, Double.self) })
+  }
+  func testStream() {
+    forEach({ checkStream($0, Float.self) }, { checkStream($0, Double.self) })
   }
   func testTranspose() {
     forEach({ checkTranspose($0, Float.self) }, { checkTranspose($0, Double.self) })

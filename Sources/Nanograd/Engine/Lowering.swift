@@ -265,8 +265,12 @@ struct Lowering {
 
   private mutating func elementwise(_ i: Int) -> View {
     let node = nodes[i]
-    let inputs = operands[i].indices.map { k in
-      broadcast(operand(i, k), nodes[same[operands[i][k]]].shape, to: node.shape)
+    var inputs: [View] = []
+    let list = operands[i].indices.map { k -> Map.Operand in
+      let view = broadcast(operand(i, k), nodes[same[operands[i][k]]].shape, to: node.shape)
+      if let known = inputs.firstIndex(of: view) { return .input(known) }
+      inputs.append(view)
+      return .input(inputs.count - 1)
     }
     let target = buffer(.step, node)
     let kind: Map.Kind =
@@ -275,7 +279,7 @@ struct Lowering {
       Map(
         shape: node.shape, dtype: node.dtype, inputs: inputs,
         instructions: [
-          .init(kind: kind, operands: inputs.indices.map { .input($0) }, output: target)
+          .init(kind: kind, operands: list, output: target)
         ]))
     return dense(target, node.shape)
   }

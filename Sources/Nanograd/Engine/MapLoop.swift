@@ -144,7 +144,13 @@ final class MapLoop<T: FloatElement>: StepLoop {
       func sourceOfRegisterAfter(_ r: Int) -> Int { sourceOfRegister[r] }
       let streams = isStreaming || shared.contains(instruction.output)
       let isDirect = instruction.isStored && !streams
-      let target = isDirect ? stored : sourceOfRegister[register(&table)]
+      // Squares that are only summed are squared as they are summed.
+      let isSquare =
+        instruction.kind == .binary(.multiply) && operands[0] == operands[1]
+        && table[operands[0]].step == 1 && !instruction.isStored && lastUse[i] < 0
+        && map.reductions.allSatisfy { $0.instruction != i || $0.code == .sum }
+      let target =
+        isSquare ? operands[0] : isDirect ? stored : sourceOfRegister[register(&table)]
       sourceOfResult[i] = target
       let operation: TileOperation<T> =
         switch instruction.kind {
@@ -158,7 +164,7 @@ final class MapLoop<T: FloatElement>: StepLoop {
           TernaryOperation(
             T.kernels.select, a: operands[0], b: operands[1], c: operands[2], y: target)
         }
-      operations.append(operation)
+      if !isSquare { operations.append(operation) }
       if instruction.isStored {
         if streams { operations.append(StreamOperation(a: target, y: stored)) }
         for (c, copy) in map.copies.enumerated() where copy.output == instruction.output {
@@ -168,7 +174,8 @@ final class MapLoop<T: FloatElement>: StepLoop {
       }
       for (r, reduction) in map.reductions.enumerated() where reduction.instruction == i {
         operations.append(
-          ReduceOperation(reduction.code, a: target, y: firstReduction + r, rowLength: row))
+          ReduceOperation(
+            reduction.code, ofSquares: isSquare, a: target, y: firstReduction + r, rowLength: row))
       }
       for r in Set(
         instruction.operands.compactMap({ if case .result(let r) = $0 { r } else { nil } }))
@@ -177,7 +184,7 @@ final class MapLoop<T: FloatElement>: StepLoop {
           free.append(table[sourceOfResult[r]].offset)
         }
       }
-      if !isDirect && lastUse[i] < 0 { free.append(table[target].offset) }
+      if !isDirect && !isSquare && lastUse[i] < 0 { free.append(table[target].offset) }
     }
     sources = table
     steps = .allocate(capacity: table.count + 1)

@@ -88,8 +88,9 @@ final class ReduceOperation<T: FloatElement>: TileOperation<T> {
   private let combine: ScalarKernels<T>.Binary
   private let rowLength: Int
 
-  init(_ code: ReductionCode, a: Int, y: Int, rowLength: Int) {
-    kernel = T.kernels.reduce(code)
+  /// `ofSquares`: a sum of what the tile's elements are squared.
+  init(_ code: ReductionCode, ofSquares: Bool, a: Int, y: Int, rowLength: Int) {
+    kernel = ofSquares ? T.kernels.sumOfSquares : T.kernels.reduce(code)
     combine = T.kernels.binary(code.pairwise)
     self.rowLength = rowLength
     super.init(a: a, y: y)
