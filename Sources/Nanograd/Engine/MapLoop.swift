@@ -310,12 +310,19 @@ final class MapLoop<T: FloatElement>: StepLoop {
         let row = (start + done) / rowLength
         for s in firstReduction..<memorySources { current[s] = base[s] + row }
       }
+      // What the tile after the next will read.
       let wanted = isStreaming ? Swift.min(tile, Swift.max(length - done - 2 * n, 0)) : 0
-      let share = (wanted / line / self.length + 1) * line
-      for i in 0..<self.length {
-        let part = Swift.min(i * share, wanted)..<Swift.min((i + 1) * share, wanted)
-        if !part.isEmpty { prefetch(part, after: 2 * n, current) }
-        program[i]._withUnsafeGuaranteedRef { $0.run(current, steps, n) }
+      if wanted == 0 {
+        for i in 0..<self.length {
+          program[i]._withUnsafeGuaranteedRef { $0.run(current, steps, n) }
+        }
+      } else {
+        let share = (wanted / line / self.length + 1) * line
+        for i in 0..<self.length {
+          let part = Swift.min(i * share, wanted)..<Swift.min((i + 1) * share, wanted)
+          prefetch(part, after: 2 * n, current)
+          program[i]._withUnsafeGuaranteedRef { $0.run(current, steps, n) }
+        }
       }
       done += n
     }
