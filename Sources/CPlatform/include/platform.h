@@ -29,15 +29,6 @@ static inline int32_t ngp_instruction_level(void) {
 #endif
 }
 
-/* Makes what was streamed visible to other threads before what is written next. */
-static inline void ngp_stream_end(void) {
-#if defined(__x86_64__)
-  __builtin_ia32_sfence();
-#else
-  __atomic_thread_fence(__ATOMIC_SEQ_CST);
-#endif
-}
-
 /* Tells the processor that this is a wait loop. */
 static inline void ngp_pause(void) {
 #if defined(__x86_64__)

@@ -44,4 +44,13 @@ static inline void ngp_stream(void *_Nonnull to, const void *_Nonnull from, size
     memcpy(y, x, bytes);
 }
 
+/* Makes what was streamed visible to other threads before what is written next. */
+static inline void ngp_stream_end(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_sfence();
+#else
+  __atomic_thread_fence(__ATOMIC_SEQ_CST);
+#endif
+}
+
 #endif

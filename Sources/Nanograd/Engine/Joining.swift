@@ -16,10 +16,15 @@ struct Joined {
 
   init(nodes old: [Tensor], same: [Int], operands: [[Int]], isInput: [Bool], results: [Int]) throws
   {
+    var uses = Array(repeating: 0, count: old.count)
+    for result in results { uses[same[result]] += 1 }
+    for i in old.indices where same[i] == i {
+      for operand in operands[i] { uses[same[operand]] += 1 }
+    }
     let sums = PlacedSums(
-      nodes: old, same: same, operands: operands, isInput: isInput, results: results)
-    let reduced = ReducedProducts(
-      nodes: old, same: same, operands: operands, isInput: isInput, results: results)
+      nodes: old, same: same, operands: operands, isInput: isInput, uses: uses)
+    let rowSums = RowSums(
+      nodes: old, same: same, operands: operands, isInput: isInput, uses: uses)
     var numbers = Array(repeating: 0, count: old.count)
     for i in old.indices {
       if same[i] != i {
@@ -28,7 +33,7 @@ struct Joined {
         numbers[i] = equal
       } else if !isInput[i], let parts = sums.parts(of: i) {
         numbers[i] = try concatenation(old[i], parts, numbers)
-      } else if !isInput[i], let terms = reduced.terms(of: i) {
+      } else if !isInput[i], let terms = rowSums.terms(of: i) {
         let products = terms.products.map { operands[$0].map { numbers[same[$0]] } }
         numbers[i] = try sumOfRows(old[i], products, terms.rest.map { numbers[$0] })
       } else if !isInput[i], old[i].op == .sum, old[i].rank == 2, isSumOfRows(old[i]) {
@@ -164,16 +169,13 @@ private struct PlacedSums {
   private var isTerm: [Bool]
 
   init(
-    nodes: [Tensor], same: [Int], operands: [[Int]], isInput: [Bool], results: [Int]
+    nodes: [Tensor], same: [Int], operands: [[Int]], isInput: [Bool], uses: [Int]
   ) {
     (self.nodes, self.same, self.operands) = (nodes, same, operands)
     isPlaced = nodes.indices.map { nodes[$0].op == .place && !isInput[$0] }
     isTerm = Array(repeating: false, count: nodes.count)
     guard isPlaced.contains(true) else { return }
-    var uses = Array(repeating: 0, count: nodes.count)
-    for result in results { uses[same[result]] += 1 }
     for i in nodes.indices where same[i] == i {
-      for operand in operands[i] { uses[same[operand]] += 1 }
       guard nodes[i].op == .add, operands[i].count == 2 else { continue }
       isPlaced[i] = operands[i].allSatisfy {
         isPlaced[same[$0]] && nodes[$0].shape == nodes[i].shape

@@ -1,6 +1,5 @@
 //  A map as it is run: its program over tiles that stay in the first-level cache.
 
-import CPlatform
 internal import CPrefetch
 import NanogradKernelTable
 
@@ -312,36 +311,29 @@ final class MapLoop<T: FloatElement>: StepLoop {
       }
       // What the tile after the next will read.
       let wanted = isStreaming ? Swift.min(tile, Swift.max(length - done - 2 * n, 0)) : 0
-      if wanted == 0 {
-        for i in 0..<self.length {
-          program[i]._withUnsafeGuaranteedRef { $0.run(current, steps, n) }
-        }
-      } else {
-        let share = (wanted / line / self.length + 1) * line
-        for i in 0..<self.length {
-          let part = Swift.min(i * share, wanted)..<Swift.min((i + 1) * share, wanted)
-          prefetch(part, after: 2 * n, current)
-          program[i]._withUnsafeGuaranteedRef { $0.run(current, steps, n) }
-        }
+      for i in 0..<self.length {
+        if wanted > 0 { prefetch(i, of: wanted, after: 2 * n, current) }
+        program[i]._withUnsafeGuaranteedRef { $0.run(current, steps, n) }
       }
       done += n
     }
   }
 
-  /// Asks for a part of the tile after the next, so that memory is at work while the program is: what is asked for
-  /// one tile ahead comes too late in part, and more lines at once than a core can wait for are not asked for at all.
+  /// Asks for one operator's part of the tile after the next, so that memory is at work while the program is: what is
+  /// asked for one tile ahead comes too late in part, and more lines at once than a core can wait for are not asked
+  /// for at all.
   private func prefetch(
-    _ part: Range<Int>, after n: Int, _ current: UnsafeMutablePointer<UnsafeMutablePointer<T>>
+    _ part: Int, of wanted: Int, after n: Int,
+    _ current: UnsafeMutablePointer<UnsafeMutablePointer<T>>
   ) {
+    let line = 64 / MemoryLayout<T>.size
+    let share = (wanted / line / length + 1) * line
     for s in 0..<inputs where steps[s] == 1 {
-      for i in stride(from: part.lowerBound, to: part.upperBound, by: line) {
+      for i in stride(from: part * share, to: Swift.min((part + 1) * share, wanted), by: line) {
         ngp_prefetch(current[s] + n + i)
       }
     }
   }
-
-  /// Elements of a line of the caches.
-  private var line: Int { 64 / MemoryLayout<T>.size }
 }
 
 extension Map {

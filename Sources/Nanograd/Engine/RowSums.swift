@@ -2,7 +2,7 @@
 //  gradient of a state that is the same for a whole batch is such a sum.
 
 /// Finds sums over rows of what is, or begins as, a sum of products.
-struct ReducedProducts {
+struct RowSums {
   /// The terms of a sum: products, which are computed with one row each, and the rest.
   struct Terms {
     var products: [Int] = []
@@ -16,16 +16,11 @@ struct ReducedProducts {
   private let same: [Int]
   private let operands: [[Int]]
   private let isInput: [Bool]
-  private var uses: [Int]
+  private let uses: [Int]
 
-  init(nodes: [Tensor], same: [Int], operands: [[Int]], isInput: [Bool], results: [Int]) {
+  init(nodes: [Tensor], same: [Int], operands: [[Int]], isInput: [Bool], uses: [Int]) {
     (self.nodes, self.same, self.operands) = (nodes, same, operands)
-    self.isInput = isInput
-    uses = Array(repeating: 0, count: nodes.count)
-    for result in results { uses[same[result]] += 1 }
-    for i in nodes.indices where same[i] == i && !isInput[i] {
-      for operand in operands[i] { uses[same[operand]] += 1 }
-    }
+    (self.isInput, self.uses) = (isInput, uses)
   }
 
   /// What a sum over rows is the sum of, if products are among it that nobody else needs.
@@ -33,7 +28,7 @@ struct ReducedProducts {
     guard nodes[sum].op == .sum, isSumOfRows(nodes[sum]) else { return nil }
     let whole = same[operands[sum][0]]
     guard nodes[whole].dtype.isFloat, nodes[whole].size > 0,
-      nodes[whole].shape[1] >= ReducedProducts.leastColumns
+      nodes[whole].shape[1] >= RowSums.leastColumns
     else { return nil }
     var terms = Terms()
     var pending = [whole]

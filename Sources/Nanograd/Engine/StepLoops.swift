@@ -1,6 +1,5 @@
 //  The other steps as they are run.
 
-import CPlatform
 import Glibc
 import NanogradKernelTable
 

@@ -1,6 +1,5 @@
 //  What a map's program consists of: loops over tiles.
 
-import CPlatform
 import NanogradKernelTable
 
 /// One instruction over a tile. `sources` are the tiles of the program, `steps` their strides.
