@@ -1,7 +1,7 @@
 //  Sums of matrix products with packed right operands: the inner part of a contraction, one panel of
 //  C wide. An element is one chain of multiply-adds, over the products in order.
 
-internal import CPrefetch
+internal import CMoves
 import NanogradKernelTable
 
 /// The kernel of `ScalarKernels.contract`.

@@ -2,7 +2,7 @@
 //  above rows make a tile. The compiler unrolls the composition, so that every accumulator of a tile
 //  is a register.
 
-internal import CPrefetch
+internal import CMoves
 
 /// A row of accumulators, or the piece of a row of B that they are multiplied with.
 protocol TileRow {

@@ -1,6 +1,6 @@
 //  The kernels of this instruction set.
 
-internal import CPrefetch
+internal import CMoves
 import NanogradKernelTable
 
 private func table<V: Lanes, E: Accumulator>(_: V.Type, _: E.Type) -> ScalarKernels<V.Scalar>

@@ -1,6 +1,6 @@
 //  A contraction as it is run.
 
-internal import CPrefetch
+internal import CMoves
 import NanogradKernelTable
 
 /// Products by panels of B, packed or where it is, cut for the caches: a stretch of the depth of some panels stays

@@ -1,6 +1,6 @@
 //  A map as it is run: its program over tiles that stay in the first-level cache.
 
-internal import CPrefetch
+internal import CMoves
 import NanogradKernelTable
 
 final class MapLoop<T: FloatElement>: StepLoop {

@@ -1,6 +1,6 @@
 //  The memory of a walk over a graph, which the next walk takes over.
 
-internal import CPrefetch
+internal import CMoves
 import Glibc
 
 /// Nodes in topological order, each with the numbers of its operands.

@@ -1,6 +1,6 @@
 //  A graph compiled to loops. It knows no leaf: their values are bound to it at every run.
 
-internal import CPrefetch
+internal import CMoves
 import NanogradKernelTable
 
 final class Plan: @unchecked Sendable {
