@@ -1,4 +1,5 @@
-/* How memory is moved where Swift cannot say it: lines asked for, arrays past the caches, transposed blocks. */
+/* How memory is moved where Swift cannot say it: lines asked for, arrays past the caches,
+ * transposed blocks. */
 #ifndef NANOGRAD_MOVES_H
 #define NANOGRAD_MOVES_H
 
@@ -73,7 +74,8 @@ static inline ngp_double4 ngp_beside_double(const double *a, const double *b) {
   return __builtin_shufflevector(x, y, 0, 1, 2, 3);
 }
 
-/* y[c * stride_y + r] = x[r * stride_x + c] for 8 columns and 8 rows, of which those from `rows` on are zero. */
+/* y[c * stride_y + r] = x[r * stride_x + c] for 8 columns and 8 rows, of which those from `rows` on
+ * are zero. */
 static inline void ngp_transpose_float(const float *x, ptrdiff_t stride_x, ptrdiff_t rows, float *y,
                                        ptrdiff_t stride_y) {
   static const float zeros[8];

@@ -31,6 +31,11 @@ struct Trial {
     return run >= Trial.tries
   }
 
+  /// Whether it matters how long the next run takes.
+  var isTrying: Bool {
+    run < 2 * Trial.tries && !Distance.isFixed.load(ordering: .relaxed)
+  }
+
   /// Notes the nanoseconds that this run took. What goes past the caches costs more later, and has to be much faster.
   mutating func add(_ time: Int) {
     if run < Trial.tries {

@@ -30,7 +30,10 @@ package final class Guarded<State>: @unchecked Sendable {
   }
 
   /// For the time of a fork.
-  package func lock() { pthread_mutex_lock(mutex) }
+  package func lock(_ body: (inout State) -> Void = { _ in }) {
+    pthread_mutex_lock(mutex)
+    body(&state)
+  }
   package func unlock() { pthread_mutex_unlock(mutex) }
 }
 
@@ -78,6 +81,7 @@ package enum Forks {
       {
         _ = (Workers.limit.load(ordering: .relaxed), Evaluation.isPlain.load(ordering: .relaxed))
         _ = (Float.kernels.panelWidth, Double.kernels.panelWidth)
+        Workers.endBeforeFork()
         PlanCache.shared.lock()
         Spare.all.lock()
         Memory.pool.lock()
@@ -86,11 +90,13 @@ package enum Forks {
         Memory.pool.unlock()
         Spare.all.unlock()
         PlanCache.shared.unlock()
+        Workers.continueAfterFork()
       },
       {
         Memory.pool.unlock()
         Spare.all.unlock()
         PlanCache.shared.unlock()
+        Workers.continueAfterFork()
       })
   }()
 }

@@ -89,7 +89,10 @@ package enum Memory {
   /// More than any machine has, and small enough to be added up.
   private static let most = 1 << 56
 
-  static var liveBytes: Int { accounts.values.load(ordering: .relaxed) }
+  static var liveBytes: Int {
+    Workers.endAll()
+    return accounts.values.load(ordering: .relaxed)
+  }
 
   // MARK: Taking and giving
 
@@ -214,6 +217,7 @@ package enum Memory {
 
   /// Frees what nobody uses at the moment. Plans stay, without their memory.
   static func releaseIdle() {
+    Workers.endAll()
     Spare.releaseAll()
     let pieces = pool.withLock { pool in
       defer { accounts.kept.store(0, ordering: .relaxed) }

@@ -49,6 +49,9 @@ final class Plan: @unchecked Sendable {
   private let constants: [(buffer: Int, value: Value)]
   private let continued: [(buffer: Int, by: Int)]
   private let copies: [(of: Int, is: Int)]
+  /// The results that the last segment writes, and whether nothing in it can fail.
+  private let lastResults: [Int]
+  private let lastCannotFail: Bool
   /// Memory from the last run, for the next.
   private let spare = Spare()
 
@@ -89,6 +92,10 @@ final class Plan: @unchecked Sendable {
       if let result = buffer.result { results[result] = b }
     }
     self.results = results
+    let last = parts.last?.flatMap(\.steps) ?? []
+    let written = Set(last.flatMap(\.writes))
+    lastResults = results.indices.filter { written.contains(results[$0]) }
+    lastCannotFail = !last.contains(where: \.canFail)
     var inputs: [(buffer: Int, node: Int)] = []
     var constants: [(Int, Value)] = []
     for (b, buffer) in buffers.enumerated() {
@@ -167,9 +174,10 @@ final class Plan: @unchecked Sendable {
   var memory: Int { arenaSize + scratchSize }
 
   /// Computes the results for the values of the inputs, into given memory where there is some; with a
-  /// profile, on this thread alone.
+  /// profile, on this thread alone. `waits`: whether the last loop has to have ended.
   func run(
-    _ values: [Value], into given: [Value?] = [], isFar: Bool? = nil, _ profile: inout Profile?
+    _ values: [Value], into given: [Value?] = [], isFar: Bool? = nil, waits: Bool = true,
+    _ profile: inout Profile?
   ) throws -> [Value] {
     let context = try takeContext(profile == nil ? Swift.min(numberOfThreads, mostTasks) : 1)
     context.isFar = context.threads > 1 && (isFar ?? Distance.isFar.load(ordering: .relaxed))
@@ -183,21 +191,22 @@ final class Plan: @unchecked Sendable {
     for (b, copy) in copies {
       context.bind(copy, context.isFar ? context.place(offsets[copy]) : context.memory(b))
     }
-    try withExtendedLifetime(values) {
+    return try withExtendedLifetime(values) {
       for (s, segment) in segments.enumerated() {
+        if !waits, s == segments.count - 1, begin(context, values, computed) { return computed }
         if profile == nil { run(s, context) } else { profile?.run(s, segment, context) }
         try context.check()
       }
+      spare.put(context)
+      return computed
     }
-    spare.put(context)
-    return computed
   }
 
   func run(
-    _ values: [Value], into given: [Value?] = [], isFar: Bool? = nil
+    _ values: [Value], into given: [Value?] = [], isFar: Bool? = nil, waits: Bool = true
   ) throws -> [Value] {
     var none: Profile?
-    return try run(values, into: given, isFar: isFar, &none)
+    return try run(values, into: given, isFar: isFar, waits: waits, &none)
   }
 
   /// Whether a result can be written to where an input is: only the step that writes the one still reads
@@ -231,13 +240,31 @@ final class Plan: @unchecked Sendable {
       return
     }
     division.shares.withUnsafeBufferPointer { shares in
-      Workers.run(shares: shares, cost: division.cost) { task, thread in
-        let task = division.tasks[task]
-        let scratch = context.scratch.pointer + thread * self.scratchSize
-        segment[task.chain].loops.run(task.rows, context, scratch)
-        if context.isFar { ngp_stream_end() }
+      Workers.run(shares: shares, cost: division.cost) {
+        self.run(division.tasks[$0], of: segment, context, thread: $1)
       }
     }
+  }
+
+  private func run(
+    _ task: Division.Task, of segment: [Run], _ context: Context, thread: Int
+  ) {
+    segment[task.chain].loops.run(
+      task.rows, context, context.scratch.pointer + thread * scratchSize)
+    if context.isFar { ngp_stream_end() }
+  }
+
+  /// Leaves the last segment to workers, if nothing in it can fail.
+  private func begin(_ context: Context, _ values: [Value], _ computed: [Value]) -> Bool {
+    let (segment, division) = (segments[segments.count - 1], context.divisions[segments.count - 1])
+    guard !division.tasks.isEmpty, lastCannotFail else { return false }
+    let loop = Workers.begin(
+      shares: division.shares, cost: division.cost,
+      { self.run(division.tasks[$0], of: segment, context, thread: $1) },
+      atEnd: { withExtendedLifetime((values, computed)) { self.spare.put(context) } })
+    guard let loop else { return false }
+    for i in lastResults { computed[i].isWritten(by: loop) }
+    return true
   }
 
   /// The memory of the last run, or new memory if that is in use or of another size.
@@ -257,7 +284,8 @@ final class Plan: @unchecked Sendable {
 /// The tasks of a segment, some rows of a chain each, in the order of the threads that they are meant for; none where
 /// one thread does better alone.
 struct Division {
-  private(set) var tasks: [(chain: Int, rows: Range<Int>)] = []
+  typealias Task = (chain: Int, rows: Range<Int>)
+  private(set) var tasks: [Task] = []
   /// Where each thread's tasks begin, and at last their number.
   private(set) var shares = [0]
   /// Nanoseconds that all take.

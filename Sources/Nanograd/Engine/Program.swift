@@ -38,9 +38,12 @@ final class Program {
   /// already; on failure nothing is.
   func run() throws -> [Value] {
     guard let plan, results.count == roots.count else { return try computed() }
+    Workers.endAll()
     let memory = targets.map { $0?.valueToOverwrite() }
     let start = trial == nil ? 0 : nanoseconds()
-    let values = try plan.run(inputs.map { try $0.evaluated() }, into: memory, isFar: trial?.isFar)
+    let values = try plan.run(
+      inputs.map { try $0.evaluated() }, into: memory, isFar: trial?.isFar,
+      waits: trial?.isTrying ?? false)
     if trial != nil { trial?.add(nanoseconds() - start) }
     return results.map { values[$0] }
   }

@@ -3,8 +3,9 @@
 /// The elements of a tensor, dense and row-major. Shared freely, since nobody writes to one that
 /// another may be reading.
 final class Value: @unchecked Sendable {
-  /// Aligned to 64 bytes if the memory is this object's, else to the elements' size.
-  let pointer: UnsafeMutableRawPointer
+  private let memory: UnsafeMutableRawPointer
+  /// The loop that writes the elements, if one did that nobody waited for.
+  private var loop: UInt64 = 0
   let bytes: Int
   /// What the memory was taken for; nil if it is not this object's to give back.
   private let use: Memory.Use?
@@ -13,7 +14,7 @@ final class Value: @unchecked Sendable {
 
   /// Memory for some bytes, not initialised.
   init(bytes: Int, for use: Memory.Use = .values) throws {
-    pointer = try Memory.take(bytes, use)
+    memory = try Memory.take(bytes, use)
     self.bytes = bytes
     self.use = use
     owner = nil
@@ -21,7 +22,7 @@ final class Value: @unchecked Sendable {
 
   /// Memory that belongs to somebody else, for as long as that is there, or its owner keeps it.
   init(borrowing pointer: UnsafeMutableRawPointer, bytes: Int, owner: AnyObject? = nil) {
-    self.pointer = pointer
+    memory = pointer
     self.bytes = bytes
     use = nil
     self.owner = owner
@@ -40,7 +41,16 @@ final class Value: @unchecked Sendable {
     pointer.copyMemory(from: source, byteCount: bytes)
   }
 
-  deinit { if let use { Memory.give(pointer, bytes, use) } }
+  deinit { if let use { Memory.give(memory, bytes, use) } }
+
+  /// The elements. Aligned to 64 bytes if the memory is this object's, else to the elements' size.
+  var pointer: UnsafeMutableRawPointer {
+    if loop > 0 { Workers.end(loop) }
+    return memory
+  }
+
+  /// Notes that a loop has been begun that writes the elements; the caller has the only reference.
+  func isWritten(by loop: UInt64) { self.loop = loop }
 
   /// The elements, as a type that the caller knows them to be.
   func elements<T>(_ type: T.Type = T.self) -> UnsafeMutablePointer<T> {

@@ -54,6 +54,65 @@ enum Workers {
     withoutActuallyEscaping(task) { pool.run(shares, $0) }
     pool.inUse.store(false, ordering: .releasing)
   }
+
+  // MARK: Loops that nobody waits for yet
+
+  /// A loop that workers have begun.
+  fileprivate struct Begun {
+    let pool: Pool
+    let number: UInt64
+    let shares: UnsafeMutableBufferPointer<Int>
+    let atEnd: () -> Void
+  }
+
+  private static let begun = Guarded<Begun?>(nil)
+  private static let lastBegun = Atomic<UInt64>(0)
+  private static let lastEnded = Atomic<UInt64>(0)
+
+  /// Gives a loop to the workers and returns its number, if there are any to take it; nil if not. Whoever needs what it
+  /// does calls `end`, which takes part.
+  static func begin(
+    shares: [Int], cost: Double, _ task: @escaping (_ i: Int, _ thread: Int) -> Void,
+    atEnd: @escaping () -> Void
+  ) -> UInt64? {
+    let (count, helpers) = (shares[shares.count - 1], shares.count - 2)
+    guard count > 1, helpers > 0, count <= Pool.mostTasks, let pool = Pool.acquire(helpers, cost)
+    else { return nil }
+    let copy = UnsafeMutableBufferPointer<Int>.allocate(capacity: shares.count)
+    _ = copy.initialize(from: shares)
+    return begun.withLock {
+      let number = lastBegun.wrappingAdd(1, ordering: .relaxed).newValue
+      $0 = Begun(pool: pool, number: number, shares: copy, atEnd: atEnd)
+      pool.begin(UnsafeBufferPointer(copy), task)
+      return number
+    }
+  }
+
+  /// Returns when the loop of a number has ended.
+  @inline(__always)
+  static func end(_ number: UInt64) {
+    if lastEnded.load(ordering: .acquiring) < number { endAll() }
+  }
+
+  /// Returns when no loop is left that nobody has waited for.
+  static func endAll() {
+    guard lastBegun.load(ordering: .relaxed) != lastEnded.load(ordering: .acquiring) else { return }
+    begun.withLock(end)
+  }
+
+  /// The same for who forks: nobody begins another before `continueAfterFork`.
+  static func endBeforeFork() { begun.lock(end) }
+  static func continueAfterFork() { begun.unlock() }
+
+  private static func end(_ loop: inout Begun?) {
+    guard let last = loop else { return }
+    last.pool.end()
+    last.pool.inUse.store(false, ordering: .releasing)
+    last.atEnd()
+    last.shares.deallocate()
+    loop = nil
+    lastEnded.store(last.number, ordering: .releasing)
+  }
 }
 
 /// The process's worker threads.
@@ -95,6 +154,7 @@ private final class Pool: @unchecked Sendable {
 
   /// The workers for one loop, if nobody else has them, and they are awake or the loop is worth waking them.
   static func acquire(_ helpers: Int, _ cost: Double) -> Pool? {
+    Workers.endAll()
     let address = current.load(ordering: .acquiring)
     let pool: Pool
     var wakes = cost >= leastCostToWake
@@ -163,6 +223,12 @@ private final class Pool: @unchecked Sendable {
 
   /// Shares a loop; to be called by whoever has the pool in use.
   func run(_ shares: UnsafeBufferPointer<Int>, _ task: @escaping (Int, Int) -> Void) {
+    begin(shares, task)
+    end()
+  }
+
+  /// Lets workers in.
+  func begin(_ shares: UnsafeBufferPointer<Int>, _ task: @escaping (Int, Int) -> Void) {
     self.task = task
     self.shares = shares
     round &+= 1
@@ -171,7 +237,10 @@ private final class Pool: @unchecked Sendable {
     if wakes, sleepers.load(ordering: .sequentiallyConsistent) > 0 {
       epoch.wakeFirst(shares.count - 2)
     }
+  }
 
+  /// Takes part, and returns when all is done.
+  func end() {
     claim(as: 0)
     // Nobody enters from here on; who is inside finishes its last task.
     var seen = finished.value
