@@ -25,21 +25,15 @@ func placement(
   // Who reads a copy may have to do with what it is of.
   for (b, copy) in copies { last[owner[b]] = Swift.max(last[owner[b]], last[copy]) }
 
-  var offsets = [Int?](repeating: nil, count: buffers.count)
-  var blocks: [(buffers: [(buffer: Int, offset: Int)], size: Int, first: Int, last: Int)] = []
-  var local = [Bool](repeating: false, count: buffers.count)
-  for (s, segment) in segments.enumerated() {
-    for chain in segment where chain.rows != nil {
-      let block = localBlock(chain, s, first, last, owner, buffers)
-      for entry in block.buffers { local[entry.buffer] = true }
-      if block.size > 0 { blocks.append((block.buffers, block.size, s, s)) }
-    }
-  }
-  for (b, buffer) in buffers.enumerated() where owner[b] == b && !local[b] && last[b] >= 0 {
+  var rows = Rows(buffers, owner, copies, first, last)
+  for (s, segment) in segments.enumerated() { rows.place(segment, s) }
+  var blocks = rows.blocks
+  for (b, buffer) in buffers.enumerated() where owner[b] == b && !rows.isPlaced(b) && last[b] >= 0 {
     guard case .step = buffer.source, buffer.result == nil else { continue }
     blocks.append(([(b, 0)], rounded(buffer.bytes), first[b], last[b]))
   }
 
+  var offsets = [Int?](repeating: nil, count: buffers.count)
   // The largest first, each at the lowest place that is free as long as it lives.
   var taken: [(offset: Int, size: Int, first: Int, last: Int)] = []
   var size = 0
@@ -59,42 +53,133 @@ func placement(
   return (offsets, size)
 }
 
-/// Places the buffers that only one chain uses, row by row: step after step, one takes the memory of
-/// another of the same rows that is no longer read. Threads at other rows are never in the way.
-private func localBlock(
-  _ chain: Chain, _ segment: Int, _ first: [Int], _ last: [Int], _ owner: [Int], _ buffers: [Buffer]
-) -> (buffers: [(buffer: Int, offset: Int)], size: Int) {
-  var uses: [Int: Int] = [:]
-  for step in chain.steps {
-    for b in step.writes.map({ owner[$0] }) + step.reads.map({ owner[$0.buffer] }) {
-      uses[b, default: 0] += 1
+/// Buffers that chains write row by row: step after step, one takes the memory of another of the same rows that is no
+/// longer read, and that is in this thread's caches. Threads at other rows are never in the way.
+private struct Rows {
+  /// Buffers that have the same memory, one after the other.
+  private struct Slot {
+    var buffers: [Int]
+    let bytes: Int
+    let chain: Int
+    let first: Int
+    var last: Int
+  }
+
+  private let buffers: [Buffer]
+  private let owner: [Int]
+  /// Whose memory a buffer may be in: a copy is in that of what it is of, where cores share a cache.
+  private let place: [Int]
+  private let first: [Int]
+  private let last: [Int]
+  private var slots: [Slot] = []
+  private var slot: [Int?]
+  private var chains = 0
+
+  init(
+    _ buffers: [Buffer], _ owner: [Int], _ copies: [(of: Int, is: Int)], _ first: [Int],
+    _ last: [Int]
+  ) {
+    (self.buffers, self.owner, self.first, self.last) = (buffers, owner, first, last)
+    var place = owner
+    for copy in copies { place[copy.is] = owner[copy.of] }
+    self.place = place
+    slot = Array(repeating: nil, count: buffers.count)
+  }
+
+  func isPlaced(_ buffer: Int) -> Bool { slot[buffer] != nil }
+
+  /// Places what a segment writes, after all before it.
+  mutating func place(_ segment: Segment, _ s: Int) {
+    let uses = uses(by: segment.flatMap(\.steps))
+    for chain in segment where chain.rows != nil {
+      place(chain, s, uses)
+      chains += 1
     }
   }
-  var result: [(Int, Int)] = []
-  var size = 0
-  var free: [Int: [Int]] = [:]
-  var place: [Int: Int] = [:]
-  for step in chain.steps {
-    for target in step.writes {
-      let b = owner[target]
-      let buffer = buffers[b]
-      guard place[b] == nil, first[b] == segment, last[b] == segment, buffer.result == nil,
-        buffer.rows == chain.rows
-      else { continue }
-      if let offset = free[buffer.bytes]?.popLast() {
-        place[b] = offset
-      } else {
-        place[b] = size
-        size += rounded(buffer.bytes)
+
+  private func touched(by step: Step) -> [Int] {
+    step.writes.map { place[$0] } + step.reads.map { place[$0.buffer] }
+  }
+
+  private func uses(by steps: [Step]) -> [Int: Int] {
+    var uses: [Int: Int] = [:]
+    for b in steps.flatMap(touched) { uses[b, default: 0] += 1 }
+    return uses
+  }
+
+  /// `all`: how often the segment uses each buffer.
+  private mutating func place(_ chain: Chain, _ s: Int, _ all: [Int: Int]) {
+    var uses = uses(by: chain.steps)
+    // What other chains use as well, and what came from before and is read across rows.
+    var isShared = Set(uses.keys.filter { uses[$0] != all[$0] })
+    for read in chain.steps.map(\.reads).joined()
+    where !read.isAligned && first[place[read.buffer]] < s {
+      isShared.insert(place[read.buffer])
+    }
+    var free: [Int: [Int]] = [:]
+    for step in chain.steps {
+      var dying = Set(step.reads.map { place[$0.buffer] }).filter { b in
+        slot[b] != nil && last[b] == s && buffers[b].rows == chain.rows && !isShared.contains(b)
+          && uses[b] == step.reads.count { place[$0.buffer] == b }
       }
-      result.append((b, place[b] ?? 0))
-    }
-    for b in step.writes.map({ owner[$0] }) + step.reads.map({ owner[$0.buffer] }) {
-      uses[b, default: 0] -= 1
-      if uses[b] == 0, let offset = place[b] { free[buffers[b].bytes, default: []].append(offset) }
+      for target in step.writes {
+        let b = owner[target]
+        guard slot[b] == nil, first[b] == s, buffers[b].result == nil,
+          case .step = buffers[b].source,
+          buffers[b].rows == chain.rows
+        else { continue }
+        let number: Int
+        if let source = dying.filter({ isReplaced($0, by: target, step) }).min() {
+          dying.remove(source)
+          number = slot[source]!
+        } else if let last = free[buffers[b].bytes]?.popLast() {
+          number = last
+        } else {
+          number = slots.count
+          slots.append(
+            Slot(buffers: [], bytes: buffers[b].bytes, chain: chains, first: s, last: s))
+        }
+        slot[b] = number
+        slots[number].buffers.append(b)
+        slots[number].last = Swift.max(slots[number].last, last[b])
+      }
+      for b in touched(by: step) {
+        uses[b, default: 0] -= 1
+        if uses[b] == 0, let number = slot[b], last[b] == s, buffers[b].rows == chain.rows,
+          !isShared.contains(b), slots[number].buffers.last == b
+        {
+          free[buffers[b].bytes, default: []].append(number)
+        }
+      }
     }
   }
-  return (result, size)
+
+  /// Whether a step can write to where a buffer is that it reads.
+  private func isReplaced(_ source: Int, by target: Int, _ step: Step) -> Bool {
+    guard case .map(let map) = step.work, buffers[source].bytes == buffers[owner[target]].bytes,
+      buffers[source].elementSize == buffers[owner[target]].elementSize
+    else { return false }
+    return step.reads.allSatisfy {
+      place[$0.buffer] != source || map.readsInPlace($0.buffer, until: target)
+    }
+  }
+
+  /// The memory of all that was placed; what only one chain uses lies together.
+  var blocks: [(buffers: [(buffer: Int, offset: Int)], size: Int, first: Int, last: Int)] {
+    var result: [(buffers: [(buffer: Int, offset: Int)], size: Int, first: Int, last: Int)] = []
+    var local: [Int: Int] = [:]
+    for slot in slots {
+      let size = rounded(slot.bytes)
+      if slot.first == slot.last, let block = local[slot.chain] {
+        result[block].buffers += slot.buffers.map { ($0, result[block].size) }
+        result[block].size += size
+      } else {
+        if slot.first == slot.last { local[slot.chain] = result.count }
+        result.append((slot.buffers.map { ($0, 0) }, size, slot.first, slot.last))
+      }
+    }
+    return result
+  }
 }
 
 /// Whole cache lines, and one more than a power of 2 of them would be: rows of neighbouring buffers then do
