@@ -640,7 +640,8 @@ NG_API ng_status ng_optimizer_set_clip_norm(ng_optimizer *optimizer, double max)
 NG_API ng_status ng_optimizer_set_clip_value(ng_optimizer *optimizer, double max);
 /** Updates every Parameter that has a gradient since `ng_zero_grad`, and counts a step. Gradients stay
  * as they are. Values that depend on the Parameters are stale afterwards: a loss read after the step is
- * computed anew, and is the new loss. On failure nothing is updated. Errors: `NG_ERROR_ARGUMENT` if
+ * computed anew, and is the new loss. With more than one thread, workers may still be writing the new
+ * values when this returns; whatever looks at them then waits, on any thread. On failure nothing is updated. Errors: `NG_ERROR_ARGUMENT` if
  * the schedule's rate is not finite, `NG_ERROR_MEMORY`. */
 NG_API ng_status ng_optimizer_step(ng_optimizer *optimizer);
 /** `ng_zero_grad` of all its Parameters. */

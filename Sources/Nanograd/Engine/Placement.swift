@@ -56,10 +56,11 @@ func placement(
 /// Buffers that chains write row by row: step after step, one takes the memory of another of the same rows that is no
 /// longer read, and that is in this thread's caches. Threads at other rows are never in the way.
 private struct Rows {
-  /// Buffers that have the same memory, one after the other.
+  /// Memory that buffers have one after the other, and from which segment to which.
   private struct Slot {
     var buffers: [Int]
     let bytes: Int
+    /// The chain that needs it first.
     let chain: Int
     let first: Int
     var last: Int
@@ -68,11 +69,13 @@ private struct Rows {
   private let buffers: [Buffer]
   private let owner: [Int]
   /// Whose memory a buffer may be in: a copy is in that of what it is of, where cores share a cache.
-  private let place: [Int]
+  private let home: [Int]
   private let first: [Int]
   private let last: [Int]
   private var slots: [Slot] = []
+  /// For each buffer that has been placed, its slot.
   private var slot: [Int?]
+  /// How many chains have been gone through.
   private var chains = 0
 
   init(
@@ -80,9 +83,9 @@ private struct Rows {
     _ last: [Int]
   ) {
     (self.buffers, self.owner, self.first, self.last) = (buffers, owner, first, last)
-    var place = owner
-    for copy in copies { place[copy.is] = owner[copy.of] }
-    self.place = place
+    var home = owner
+    for copy in copies { home[copy.is] = owner[copy.of] }
+    self.home = home
     slot = Array(repeating: nil, count: buffers.count)
   }
 
@@ -97,15 +100,14 @@ private struct Rows {
     }
   }
 
-  private func touched(by step: Step) -> [Int] {
-    step.writes.map { place[$0] } + step.reads.map { place[$0.buffer] }
-  }
-
   private func uses(by steps: [Step]) -> [Int: Int] {
     var uses: [Int: Int] = [:]
     for b in steps.flatMap(touched) { uses[b, default: 0] += 1 }
     return uses
   }
+
+  private func touched(by step: Step) -> [Int] { step.writes.map { home[$0] } + read(by: step) }
+  private func read(by step: Step) -> [Int] { step.reads.map { home[$0.buffer] } }
 
   /// `all`: how often the segment uses each buffer.
   private mutating func place(_ chain: Chain, _ s: Int, _ all: [Int: Int]) {
@@ -113,54 +115,51 @@ private struct Rows {
     // What other chains use as well, and what came from before and is read across rows.
     var isShared = Set(uses.keys.filter { uses[$0] != all[$0] })
     for read in chain.steps.map(\.reads).joined()
-    where !read.isAligned && first[place[read.buffer]] < s {
-      isShared.insert(place[read.buffer])
+    where !read.isAligned && first[home[read.buffer]] < s {
+      isShared.insert(home[read.buffer])
+    }
+    /// Whether nobody needs a buffer but this chain, from here on.
+    func endsHere(_ b: Int) -> Bool {
+      slot[b] != nil && last[b] == s && buffers[b].rows == chain.rows && !isShared.contains(b)
     }
     var free: [Int: [Int]] = [:]
     for step in chain.steps {
-      var dying = Set(step.reads.map { place[$0.buffer] }).filter { b in
-        slot[b] != nil && last[b] == s && buffers[b].rows == chain.rows && !isShared.contains(b)
-          && uses[b] == step.reads.count { place[$0.buffer] == b }
-      }
+      let reads = read(by: step)
+      var ending = Set(reads).filter { b in endsHere(b) && uses[b] == reads.count { $0 == b } }
       for target in step.writes {
         let b = owner[target]
         guard slot[b] == nil, first[b] == s, buffers[b].result == nil,
-          case .step = buffers[b].source,
-          buffers[b].rows == chain.rows
+          buffers[b].rows == chain.rows, case .step = buffers[b].source
         else { continue }
-        let number: Int
-        if let source = dying.filter({ isReplaced($0, by: target, step) }).min() {
-          dying.remove(source)
-          number = slot[source]!
-        } else if let last = free[buffers[b].bytes]?.popLast() {
-          number = last
+        if let source = ending.filter({ isReplaced($0, by: target, step) }).min() {
+          ending.remove(source)
+          slot[b] = slot[source]
         } else {
-          number = slots.count
-          slots.append(
-            Slot(buffers: [], bytes: buffers[b].bytes, chain: chains, first: s, last: s))
+          slot[b] = free[buffers[b].bytes]?.popLast() ?? newSlot(buffers[b].bytes, s)
         }
-        slot[b] = number
-        slots[number].buffers.append(b)
-        slots[number].last = Swift.max(slots[number].last, last[b])
+        slots[slot[b]!].buffers.append(b)
+        slots[slot[b]!].last = Swift.max(slots[slot[b]!].last, last[b])
       }
       for b in touched(by: step) {
         uses[b, default: 0] -= 1
-        if uses[b] == 0, let number = slot[b], last[b] == s, buffers[b].rows == chain.rows,
-          !isShared.contains(b), slots[number].buffers.last == b
-        {
+        if uses[b] == 0, endsHere(b), let number = slot[b], slots[number].buffers.last == b {
           free[buffers[b].bytes, default: []].append(number)
         }
       }
     }
   }
 
-  /// Whether a step can write to where a buffer is that it reads.
+  private mutating func newSlot(_ bytes: Int, _ s: Int) -> Int {
+    slots.append(Slot(buffers: [], bytes: bytes, chain: chains, first: s, last: s))
+    return slots.count - 1
+  }
+
+  /// Whether a step can write to where a buffer is that it reads: element by element, before it writes.
   private func isReplaced(_ source: Int, by target: Int, _ step: Step) -> Bool {
-    guard case .map(let map) = step.work, buffers[source].bytes == buffers[owner[target]].bytes,
-      buffers[source].elementSize == buffers[owner[target]].elementSize
+    guard case .map(let map) = step.work, buffers[source].bytes == buffers[owner[target]].bytes
     else { return false }
     return step.reads.allSatisfy {
-      place[$0.buffer] != source || map.readsInPlace($0.buffer, until: target)
+      home[$0.buffer] != source || map.readsInPlace($0.buffer, until: target)
     }
   }
 

@@ -40,10 +40,11 @@ final class Program {
     guard let plan, results.count == roots.count else { return try computed() }
     Workers.endAll()
     let memory = targets.map { $0?.valueToOverwrite() }
+    // Where cores share no cache, it is better that each writes its own part of the weights.
+    let waits = Distance.isFar.load(ordering: .relaxed) || trial?.isTrying == true
     let start = trial == nil ? 0 : nanoseconds()
     let values = try plan.run(
-      inputs.map { try $0.evaluated() }, into: memory, isFar: trial?.isFar,
-      waits: trial?.isTrying ?? false)
+      inputs.map { try $0.evaluated() }, into: memory, isFar: trial?.isFar, waits: waits)
     if trial != nil { trial?.add(nanoseconds() - start) }
     return results.map { values[$0] }
   }

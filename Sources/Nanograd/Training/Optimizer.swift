@@ -122,7 +122,8 @@ public final class Optimizer: @unchecked Sendable {
   public var rate: Double { schedule.rate(at: steps - scheduleStart) }
 
   /// Updates every Parameter that has a gradient since `zeroGrad`, and counts a step. Gradients
-  /// stay as they are. On failure nothing is updated.
+  /// stay as they are. Workers may still be writing the new values when this returns: whoever looks at
+  /// them waits. On failure nothing is updated.
   public func step() throws {
     let rate = rate
     guard rate.isFinite else {
