@@ -115,6 +115,36 @@ final class EngineWorkersTests: EngineTestCase {
     }
   }
 
+  /// What is left to workers runs once, whoever ends it, and another loop comes after it.
+  func testLoopsThatNobodyWaitsFor() throws {
+    try setNumberOfThreads(3)
+    let (runs, others) = (Counters(300), Counters(50))
+    var (ends, begun) = (0, 0)
+    for round in 1...200 {
+      let loop = Workers.begin(
+        shares: [0, 100, 150, 300], cost: .infinity, { i, _ in runs.add(i) },
+        atEnd: { ends += 1 })
+      if round % 3 == 0 { Workers.run(50) { i, _ in others.add(i) } }
+      if let loop {
+        begun += 1
+        if round % 7 == 0 {
+          _ = Workers.begin(shares: [0, 1, 2, 2], cost: .infinity, { _, _ in }, atEnd: {})
+        }
+        Workers.end(loop)
+      } else {
+        for i in 0..<300 { runs.add(i) }
+      }
+      XCTAssertEqual(ends, begun)
+      XCTAssertEqual(runs.values, Array(repeating: round, count: 300))
+    }
+    XCTAssertGreaterThan(begun, 0)
+    Workers.endAll()
+    XCTAssertEqual(others.values, Array(repeating: 66, count: 50))
+    // One task, or one thread, is no loop to be shared.
+    XCTAssertNil(Workers.begin(shares: [0, 1, 1], cost: .infinity, { _, _ in }, atEnd: {}))
+    XCTAssertNil(Workers.begin(shares: [0, 9], cost: .infinity, { _, _ in }, atEnd: {}))
+  }
+
   /// Every row of every chain is in one task, there is a task for everybody who is called, and a row is the same
   /// thread's whatever else is in its segment.
   func testDivision() {

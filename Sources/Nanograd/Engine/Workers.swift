@@ -57,10 +57,9 @@ enum Workers {
 
   // MARK: Loops that nobody waits for yet
 
-  /// A loop that workers have begun.
-  fileprivate struct Begun {
+  /// A loop that workers have begun, and what is to be done when it has ended.
+  private struct Begun {
     let pool: Pool
-    let number: UInt64
     let shares: UnsafeMutableBufferPointer<Int>
     let atEnd: () -> Void
   }
@@ -81,38 +80,45 @@ enum Workers {
     let copy = UnsafeMutableBufferPointer<Int>.allocate(capacity: shares.count)
     _ = copy.initialize(from: shares)
     return begun.withLock {
-      let number = lastBegun.wrappingAdd(1, ordering: .relaxed).newValue
-      $0 = Begun(pool: pool, number: number, shares: copy, atEnd: atEnd)
+      $0 = Begun(pool: pool, shares: copy, atEnd: atEnd)
       pool.begin(UnsafeBufferPointer(copy), task)
-      return number
+      return lastBegun.wrappingAdd(1, ordering: .relaxed).newValue
     }
   }
 
   /// Returns when the loop of a number has ended.
-  @inline(__always)
   static func end(_ number: UInt64) {
     if lastEnded.load(ordering: .acquiring) < number { endAll() }
   }
 
   /// Returns when no loop is left that nobody has waited for.
   static func endAll() {
-    guard lastBegun.load(ordering: .relaxed) != lastEnded.load(ordering: .acquiring) else { return }
-    begun.withLock(end)
+    guard lastEnded.load(ordering: .acquiring) < lastBegun.load(ordering: .relaxed) else { return }
+    let ended = begun.withLock { loop -> Begun? in
+      guard let last = loop else { return nil }
+      last.pool.end()
+      last.pool.inUse.store(false, ordering: .releasing)
+      last.shares.deallocate()
+      lastEnded.wrappingAdd(1, ordering: .releasing)
+      loop = nil
+      return last
+    }
+    // Not under the lock: what is let go may be somebody else's memory, and its owner is told.
+    ended?.atEnd()
   }
 
-  /// The same for who forks: nobody begins another before `continueAfterFork`.
-  static func endBeforeFork() { begun.lock(end) }
+  /// Ends all, and lets nobody begin another before `continueAfterFork`.
+  static func endBeforeFork() {
+    var isFree = false
+    while true {
+      endAll()
+      begun.lock { isFree = $0 == nil }
+      if isFree { return }
+      begun.unlock()
+    }
+  }
+
   static func continueAfterFork() { begun.unlock() }
-
-  private static func end(_ loop: inout Begun?) {
-    guard let last = loop else { return }
-    last.pool.end()
-    last.pool.inUse.store(false, ordering: .releasing)
-    last.atEnd()
-    last.shares.deallocate()
-    loop = nil
-    lastEnded.store(last.number, ordering: .releasing)
-  }
 }
 
 /// The process's worker threads.
