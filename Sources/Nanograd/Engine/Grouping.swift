@@ -174,6 +174,10 @@ extension Contraction {
   /// is left to the kernel. It packs a piece at a time, on each thread for itself, but walks over A less often.
   private static var mostPacked: Int { 16 << 20 }
 
+  /// The most elements of a transposed B that each thread packs for itself: to fetch what another has packed takes
+  /// longer.
+  private static var mostPackedByEach: Int { 1 << 16 }
+
   /// Whether a B that is used once is better packed for all rows, and by all threads, than by each thread
   /// for its own.
   fileprivate func isWorthPacking(_ product: Product) -> Bool {
@@ -183,7 +187,8 @@ extension Contraction {
     if product.b.strides[1] == 1 { return rows >= 192 }
     // A transposed B for few rows is read where it is.
     let isWide = columns >= (product.a.strides[1] == 1 ? 2 * rows : rows)
-    return isWide ? rows > Float.kernels.mostTransposedRows : rows >= 16
+    return product.depth * columns > Contraction.mostPackedByEach
+      && rows > (isWide ? Float.kernels.mostTransposedRows : 15)
   }
 
   fileprivate func factor(_ product: Product) -> Factor {
