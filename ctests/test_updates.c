@@ -122,6 +122,14 @@ static void test_lend(void **state) {
   }
 }
 
+static void test_memory_figures(void **state) {
+  (void)state;
+  for (int i = 0; i < times; i++) {
+    step();
+    assert_int_equal(ng_memory_stat(NG_MEMORY_WORKING), 0);
+  }
+}
+
 static int deletions;
 
 static void delete_and_look(DLManagedTensorVersioned *managed) {
@@ -269,6 +277,7 @@ int main(void) {
       UPDATES(test_steps_in_a_row),
       UPDATES(test_assign_and_write),
       UPDATES(test_lend),
+      UPDATES(test_memory_figures),
       UPDATES(test_borrow),
       UPDATES(test_save),
       UPDATES(test_other_threads),

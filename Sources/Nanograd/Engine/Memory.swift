@@ -228,6 +228,8 @@ package enum Memory {
   }
 
   static var use: MemoryUse {
+    // What workers have finished with is no longer worked with.
+    Workers.endAll()
     let idle = Spare.bytes
     var use = MemoryUse()
     use.values = liveBytes
