@@ -32,7 +32,7 @@ struct NoPlan: Error {}
 func planned(_ tensors: [Tensor]) throws -> (values: [Evaluated], plan: Plan) {
   let request = try Request(tensors.filter { $0.leaf == nil })
   guard let plan = try request.plan else { throw NoPlan() }
-  return (evaluated(request, try plan.run(plan.inputs.map(request.value))), plan)
+  return (evaluated(request, try plan.run { try request.value(plan.inputs[$0]) }), plan)
 }
 
 /// The values of tensors by the plain evaluator.

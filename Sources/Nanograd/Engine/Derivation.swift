@@ -76,7 +76,7 @@ final class Recipe: Sendable {
         return value
       }
     }
-    let results = try plan.run(sources.map(value))
+    let results = try plan.run { try value(sources[$0]) }
     return try outputs.map { output -> Value? in
       switch output {
       case .result(let i): results[i]
@@ -148,9 +148,8 @@ struct Derivation {
 
   /// Takes the root's value off the list.
   private func kept(_ values: [Value?]) -> [Value?] {
-    if root.leaf == nil, let value = values.first {
-      root.memo.value = value
-      root.memo.version = request.version(request.count - 1)
+    if root.leaf == nil, let first = values.first, let value = first {
+      request.keep(value, for: request.count - 1)
     }
     return Array(values.dropFirst())
   }

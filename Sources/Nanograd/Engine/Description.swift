@@ -24,7 +24,7 @@ public func planProfile(of tensors: [Tensor], runs: Int) throws -> String {
   }
   let values = try plan.inputs.map(request.value)
   var profile: Profile? = Profile(plan)
-  for _ in 0...runs { _ = try plan.run(values, &profile) }
+  for _ in 0...runs { _ = try plan.run({ values[$0] }, &profile) }
   return plan.text(profile)
 }
 

@@ -6,7 +6,8 @@ import Glibc
 /// nothing is changed.
 public func evaluate(_ tensors: [Tensor]) throws {
   let now = Leaf.now
-  let roots = tensors.filter { $0.leaf == nil && $0.memo.clock != now }
+  func isKnown(_ tensor: Tensor) -> Bool { tensor.leaf != nil || tensor.memo.clock == now }
+  let roots = tensors.contains(where: isKnown) ? tensors.filter { !isKnown($0) } : tensors
   guard !roots.isEmpty else { return }
   for root in roots where root.size == 0 && root.memo.value == nil {
     root.memo.value = try root.zeroed()
@@ -14,10 +15,7 @@ public func evaluate(_ tensors: [Tensor]) throws {
   let request = try Request(roots)
   if !request.results.isEmpty {
     let values = try request.run()
-    for (i, value) in zip(request.results, values) {
-      request.node(i).memo.value = value
-      request.node(i).memo.version = request.version(i)
-    }
+    for (i, value) in zip(request.results, values) { request.keep(value, for: i) }
   }
   for root in roots { root.memo.clock = now }
 }
@@ -25,7 +23,7 @@ public func evaluate(_ tensors: [Tensor]) throws {
 extension Request {
   /// Computes the results: by a plan, in stretches, or one node at a time.
   fileprivate func run() throws -> [Value] {
-    if let plan = try plan { return try plan.run(plan.inputs.map(value)) }
+    if let plan = try plan { return try plan.run { try value(plan.inputs[$0]) } }
     if isLong, !Evaluation.isPlain.load(ordering: .relaxed) {
       if let values = try Stretches(self, results: results).computed() { return values }
     }

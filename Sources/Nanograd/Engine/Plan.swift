@@ -173,40 +173,42 @@ final class Plan: @unchecked Sendable {
   /// Bytes that the plan keeps between runs, for one thread.
   var memory: Int { arenaSize + scratchSize }
 
-  /// Computes the results for the values of the inputs, into given memory where there is some; with a
-  /// profile, on this thread alone. `waits`: whether the last loop has to have ended.
+  /// Computes the results for the values of the inputs, numbered as in `inputs`, into given memory where there is
+  /// some; with a profile, on this thread alone. `waits`: whether the last loop has to have ended.
   func run(
-    _ values: [Value], into given: [Value?] = [], isFar: Bool? = nil, waits: Bool = true,
-    _ profile: inout Profile?
+    _ value: (Int) throws -> Value, into given: [Value?] = [], isFar: Bool? = nil,
+    waits: Bool = true, _ profile: inout Profile?
   ) throws -> [Value] {
     let context = try takeContext(profile == nil ? Swift.min(numberOfThreads, mostTasks) : 1)
     context.isFar = context.threads > 1 && (isFar ?? Distance.isFar.load(ordering: .relaxed))
-    for (b, value) in zip(inputBuffers, values) { context.bind(b, value.pointer) }
-    let computed = try results.enumerated().map { i, b in
+    for i in inputBuffers.indices { context.bind(inputBuffers[i], keeping: try value(i)) }
+    var computed: [Value] = []
+    computed.reserveCapacity(results.count)
+    for i in results.indices {
+      let b = results[i]
       let value = try (i < given.count ? given[i] : nil) ?? Value(bytes: buffers[b].bytes)
       context.bind(b, value.pointer)
-      return value
+      computed.append(value)
     }
     for (b, other) in continued { context.bind(b, context.memory(other)) }
     for (b, copy) in copies {
       context.bind(copy, context.isFar ? context.place(offsets[copy]) : context.memory(b))
     }
-    return try withExtendedLifetime(values) {
-      for (s, segment) in segments.enumerated() {
-        if !waits, s == segments.count - 1, begin(context, values, computed) { return computed }
-        if profile == nil { run(s, context) } else { profile?.run(s, segment, context) }
-        try context.check()
-      }
-      spare.put(context)
-      return computed
+    for s in segments.indices {
+      if !waits, s == segments.count - 1, begin(context, computed) { return computed }
+      if profile == nil { run(s, context) } else { profile?.run(s, segments[s], context) }
+      try context.check()
     }
+    put(context)
+    return computed
   }
 
   func run(
-    _ values: [Value], into given: [Value?] = [], isFar: Bool? = nil, waits: Bool = true
+    _ value: (Int) throws -> Value, into given: [Value?] = [], isFar: Bool? = nil,
+    waits: Bool = true
   ) throws -> [Value] {
     var none: Profile?
-    return try run(values, into: given, isFar: isFar, waits: waits, &none)
+    return try run(value, into: given, isFar: isFar, waits: waits, &none)
   }
 
   /// Whether a result can be written to where an input is: only the step that writes the one still reads
@@ -255,16 +257,22 @@ final class Plan: @unchecked Sendable {
   }
 
   /// Leaves the last segment to workers, if nothing in it can fail.
-  private func begin(_ context: Context, _ values: [Value], _ computed: [Value]) -> Bool {
+  private func begin(_ context: Context, _ computed: [Value]) -> Bool {
     let (segment, division) = (segments[segments.count - 1], context.divisions[segments.count - 1])
     guard !division.tasks.isEmpty, lastCannotFail else { return false }
     let loop = Workers.begin(
       shares: division.shares, cost: division.cost,
       { self.run(division.tasks[$0], of: segment, context, thread: $1) },
-      atEnd: { withExtendedLifetime((values, computed)) { self.spare.put(context) } })
+      atEnd: { withExtendedLifetime(computed) { self.put(context) } })
     guard let loop else { return false }
     for i in lastResults { computed[i].isWritten(by: loop) }
     return true
+  }
+
+  /// Keeps the memory for the next run, and nothing of what this one read.
+  private func put(_ context: Context) {
+    context.dropValues()
+    spare.put(context)
   }
 
   /// The memory of the last run, or new memory if that is in use or of another size.

@@ -44,7 +44,7 @@ final class Program {
     let waits = Distance.isFar.load(ordering: .relaxed) || trial?.isTrying == true
     let start = trial == nil ? 0 : nanoseconds()
     let values = try plan.run(
-      inputs.map { try $0.evaluated() }, into: memory, isFar: trial?.isFar, waits: waits)
+      { try inputs[$0].evaluated() }, into: memory, isFar: trial?.isFar, waits: waits)
     if trial != nil { trial?.add(nanoseconds() - start) }
     return results.map { values[$0] }
   }

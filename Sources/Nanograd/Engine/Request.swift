@@ -197,9 +197,18 @@ final class Request {
 
   /// The value that an input brings.
   func value(_ i: Int) throws -> Value {
-    let node = node(i)
-    if let leaf = node.leaf { return try leaf.value ?? node.zeroed() }
-    return try node.memo.value ?? (node.size == 0 ? node.zeroed() : node.compute([]))
+    try nodes.entries[i].tensor._withUnsafeGuaranteedRef { node in
+      if let leaf = node.leaf { return try leaf.value ?? node.zeroed() }
+      return try node.memo.value ?? (node.size == 0 ? node.zeroed() : node.compute([]))
+    }
+  }
+
+  /// Lets a node keep its value until a leaf below it changes.
+  func keep(_ value: Value, for i: Int) {
+    nodes.entries[i].tensor._withUnsafeGuaranteedRef {
+      $0.memo.value = value
+      $0.memo.version = version(i)
+    }
   }
 }
 

@@ -53,6 +53,8 @@ final class Context: @unchecked Sendable {
   let scratch: Value
   /// Where each buffer is; behind the arena in its memory.
   private let pointers: UnsafeMutablePointer<UnsafeMutableRawPointer>
+  /// What is read, for the time of a run.
+  private var values: [Value] = []
   private let failure = AtomicReference<Failure>()
   /// Who does what of each segment.
   let divisions: [Division]
@@ -80,6 +82,12 @@ final class Context: @unchecked Sendable {
   var bytes: Int { arena.bytes + scratch.bytes }
 
   func bind(_ buffer: Int, _ pointer: UnsafeMutableRawPointer) { pointers[buffer] = pointer }
+  /// Binds a value that somebody else may let go of meanwhile.
+  func bind(_ buffer: Int, keeping value: Value) {
+    values.append(value)
+    pointers[buffer] = value.pointer
+  }
+  func dropValues() { values.removeAll(keepingCapacity: true) }
   func pointer<T>(_ buffer: Int, _ type: T.Type) -> UnsafeMutablePointer<T> {
     pointers[buffer].assumingMemoryBound(to: T.self)
   }

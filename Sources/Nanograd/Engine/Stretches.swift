@@ -68,7 +68,7 @@ struct Stretches {
     for part in parts {
       let (form, origin) = (part.form, part.origin)
       guard let plan = try form.request.plan(for: form.structure) else { return nil }
-      let computed = try plan.run(plan.inputs.map { try value(origin[$0], values) })
+      let computed = try plan.run { try value(origin[plan.inputs[$0]], values) }
       for (i, value) in zip(form.request.results, computed) { values[origin[i]] = value }
       guard !keepsAll else { continue }
       for i in form.inputs where lastReader[origin[i]] <= part.number { values[origin[i]] = nil }
