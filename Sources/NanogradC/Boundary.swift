@@ -116,7 +116,7 @@ func release(_ handle: OpaquePointer?, _ kind: Kind) throws {
 /// A C array of handles.
 func tensors(_ list: UnsafePointer<OpaquePointer?>?, _ count: Int32) throws -> [Tensor] {
   let count = try length(count, list)
-  return try (0..<count).map { try tensor(list?[$0], "tensor \($0)") }
+  return try [Tensor](count: count) { try tensor(list?[$0], "tensor \($0)") }
 }
 
 /// A C array of dimensions.

@@ -13,9 +13,9 @@ public func evaluate(_ tensors: [Tensor]) throws {
     root.memo.value = try root.zeroed()
   }
   let request = try Request(roots)
-  if !request.results.isEmpty {
+  if request.nodes.results.count > 0 {
     let values = try request.run()
-    for (i, value) in zip(request.results, values) { request.keep(value, for: i) }
+    for k in values.indices { request.keep(values[k], for: Int(request.nodes.results[k])) }
   }
   for root in roots { root.memo.clock = now }
 }

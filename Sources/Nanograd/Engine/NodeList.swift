@@ -24,6 +24,8 @@ final class NodeList {
   var operandNumbers = Pile<Int32>()
   /// The numbers of leaves. Leaves may be shared with graphs on other threads, so theirs are kept apart.
   var leaves = TensorMap<Int32>()
+  /// The nodes that are asked for and have to be computed.
+  var results = Pile<Int32>()
   /// Where the walk is.
   var path = Pile<Step>()
   /// What a plan for the nodes depends on; kept by whoever keeps the plan.
@@ -92,12 +94,13 @@ final class NodeList {
 
   static func give(_ list: NodeList) {
     guard list.entries.capacity <= mostKept, list.operandNumbers.capacity <= 2 * mostKept,
-      list.path.capacity <= mostKept, list.words.list.capacity <= 16 * mostKept
+      list.path.capacity <= mostKept, list.results.capacity <= mostKept, list.words.list.capacity <= 16 * mostKept
     else { return }
     list.entries.removeAll()
     list.operandNumbers.removeAll()
     list.path.removeAll()
     list.leaves.removeAll()
+    list.results.removeAll()
     spare.put(list)
   }
 }

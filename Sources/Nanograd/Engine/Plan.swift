@@ -182,13 +182,11 @@ final class Plan: @unchecked Sendable {
     let context = try takeContext(profile == nil ? Swift.min(numberOfThreads, mostTasks) : 1)
     context.isFar = context.threads > 1 && (isFar ?? Distance.isFar.load(ordering: .relaxed))
     for i in inputBuffers.indices { context.bind(inputBuffers[i], keeping: try value(i)) }
-    var computed: [Value] = []
-    computed.reserveCapacity(results.count)
-    for i in results.indices {
+    let computed = try [Value](count: results.count) { i in
       let b = results[i]
       let value = try (i < given.count ? given[i] : nil) ?? Value(bytes: buffers[b].bytes)
       context.bind(b, value.pointer)
-      computed.append(value)
+      return value
     }
     for (b, other) in continued { context.bind(b, context.memory(other)) }
     for (b, copy) in copies {

@@ -5,8 +5,6 @@
 final class Request {
   private let roots: [Tensor]
   let nodes: NodeList
-  /// The nodes that are asked for and have to be computed.
-  private(set) var results: [Int] = []
   /// Whether nodes that have a value keep what they were computed from: what is derived from a graph
   /// depends on all of it.
   let isWhole: Bool
@@ -15,6 +13,8 @@ final class Request {
   private var claim: Reserve.Claim?
 
   var count: Int { nodes.entries.count }
+  /// The nodes that are asked for and have to be computed.
+  var results: [Int] { nodes.results.all.map { Int($0) } }
   func node(_ i: Int) -> Tensor { nodes.entries[i].tensor.takeUnretainedValue() }
 
   /// Whether a node has a value already: a leaf, most numbers, and what was computed before and still holds.
@@ -42,10 +42,10 @@ final class Request {
       let i = Int(number(root) ?? 0)
       guard !isInput(i), isResult.isEmpty || !isResult[i] else { continue }
       if !isResult.isEmpty { isResult[i] = true }
-      results.append(i)
+      nodes.results.append(Int32(i))
     }
     // Nodes behind one that has a value are not needed. Rarely is there one but for leaves.
-    if !isWhole, !results.isEmpty,
+    if !isWhole, nodes.results.count > 0,
       (0..<count).contains(where: { isInput($0) && !operands($0).isEmpty })
     {
       keepNeeded()
@@ -158,7 +158,7 @@ final class Request {
       origin.append(i)
       nodes.append(all.nodes.entries[i], isInput: false)
     }
-    self.results = results.map { Int(numbers[$0]) }
+    for i in results { nodes.results.append(numbers[i]) }
     for i in origin { numbers[i] = -1 }
   }
 
@@ -169,7 +169,7 @@ final class Request {
   /// Leaves out what is only behind nodes that have a value.
   private func keepNeeded() {
     var needed = [Bool](repeating: false, count: count)
-    for i in results { needed[i] = true }
+    for i in nodes.results.all { needed[Int(i)] = true }
     for i in (0..<count).reversed() where needed[i] && !isInput(i) {
       for operand in operands(i) { needed[Int(operand)] = true }
     }
@@ -182,7 +182,7 @@ final class Request {
       }
       nodes.append(all.entries[i], isInput: all.entries[i].isInput)
     }
-    results = results.map { Int(place[$0]) }
+    for k in nodes.results.indices { nodes.results[k] = place[Int(nodes.results[k])] }
   }
 
   /// The numbers of the leaves.

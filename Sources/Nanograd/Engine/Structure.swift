@@ -60,7 +60,7 @@ extension Request {
       append(node: i, to: words)
       for operand in operands(i) { words.list.append(UInt64(operand)) }
     }
-    for result in results { words.list.append(UInt64(result)) }
+    for result in nodes.results.all { words.list.append(UInt64(result)) }
     // What is derived from a graph is not the graph.
     if isWhole { words.list.append(.max) }
     return words
