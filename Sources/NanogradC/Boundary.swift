@@ -58,7 +58,7 @@ func handle(_ object: consuming AnyObject, _ kind: Kind) throws -> OpaquePointer
   guard let handle = Handles.make(object, kind) else {
     throw NanogradError(.memory, "no memory for another handle; expected some to be released first")
   }
-  guard kind != .tensor || Thread.note(handle) else {
+  guard kind != .tensor || Thread.withCurrent({ $0.note(handle) }) else {
     _ = Handles.release(handle, kind)
     throw NanogradError(.memory, "no memory to note another handle in its scope")
   }

@@ -61,13 +61,13 @@ public func ng_clear_error() {
 
 @_cdecl("ng_scope_begin") @implementation
 public func ng_scope_begin() -> ng_status {
-  Thread.current.beginScope()
+  Thread.withCurrent { $0.beginScope() }
   return 0
 }
 
 @_cdecl("ng_scope_end") @implementation
 public func ng_scope_end() -> ng_status {
-  status { try Thread.current.endScope() }
+  status { try Thread.withCurrent { try $0.endScope() } }
 }
 
 @_cdecl("ng_keep") @implementation

@@ -31,14 +31,16 @@ final class Thread {
     return thread
   }
 
-  /// Notes a new handle in the calling thread's innermost scope, if one is open; false if there is no memory
-  /// for it. A thread's state is not released while it calls, so that no reference need be counted.
-  static func note(_ handle: UInt64) -> Bool {
-    guard let pointer = pthread_getspecific(key) else { return true }
-    return Unmanaged<Thread>.fromOpaque(pointer)._withUnsafeGuaranteedRef {
-      $0.scopes.isEmpty || $0.scoped.append(handle)
-    }
+  /// The same for a moment, without counting a reference: a thread's state is not released while it calls.
+  @inline(__always)
+  static func withCurrent<R>(_ body: (Thread) throws -> R) rethrows -> R {
+    let pointer = pthread_getspecific(key)
+    let thread = pointer.map { Unmanaged<Thread>.fromOpaque($0) } ?? .passUnretained(current)
+    return try thread._withUnsafeGuaranteedRef(body)
   }
+
+  /// Notes a new handle in the innermost scope, if one is open; false if there is no memory for it.
+  func note(_ handle: UInt64) -> Bool { scopes.isEmpty || scoped.append(handle) }
 
   deinit {
     while let handle = scoped.popLast() { _ = Handles.release(handle, .tensor) }

@@ -127,17 +127,14 @@ final class Label {
     self.unit = unit
   }
 
-  deinit {
-    var rest: [Tensor] = []
-    release(into: &rest)
-  }
+  deinit { operands.release() }
 
   /// What the composite was applied to.
   var arguments: [Tensor] { operands.list }
 
   /// Gives up the arguments, when the tensor that it names is taken apart.
-  func release(into rest: inout [Tensor]) {
-    operands.release(into: &rest)
+  func release(into remains: inout Remains) {
+    operands.release(into: &remains)
     operands = .none
   }
 }

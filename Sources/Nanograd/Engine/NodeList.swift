@@ -94,7 +94,8 @@ final class NodeList {
 
   static func give(_ list: NodeList) {
     guard list.entries.capacity <= mostKept, list.operandNumbers.capacity <= 2 * mostKept,
-      list.path.capacity <= mostKept, list.results.capacity <= mostKept, list.words.list.capacity <= 16 * mostKept
+      list.path.capacity <= mostKept, list.results.capacity <= mostKept,
+      list.words.list.capacity <= 16 * mostKept
     else { return }
     list.entries.removeAll()
     list.operandNumbers.removeAll()

@@ -34,8 +34,7 @@ public final class Tensor: @unchecked Sendable {
       try op.definition.signature.check(operands)
       shape = try requested ?? op.definition.shape.shape(of: operands)
     } catch let error as NanogradError {
-      var rest: [Tensor] = []
-      operands.release(into: &rest)
+      operands.release()
       throw error.found(by: op.definition.name)
     }
     self.op = op
@@ -97,18 +96,16 @@ public final class Tensor: @unchecked Sendable {
   // alive is taken apart from a list.
   deinit {
     guard operands.count > 0 else { return }
-    var list: [Tensor] = []
-    dismantle(into: &list)
-    while var tensor = list.popLast() {
-      if isKnownUniquelyReferenced(&tensor) { tensor.dismantle(into: &list) }
-    }
+    var remains = Remains()
+    dismantle(into: &remains)
+    remains.dismantle()
   }
 
-  /// Gives up the operands. What might go with them is put on the list.
-  private func dismantle(into list: inout [Tensor]) {
-    operands.release(into: &list)
+  /// Gives up the operands. What goes with them is put on the list.
+  func dismantle(into remains: inout Remains) {
+    operands.release(into: &remains)
     operands = .none
-    if case .label(let label) = attributes { label.release(into: &list) }
+    if case .label(let label) = attributes { label.release(into: &remains) }
   }
 }
 
@@ -138,8 +135,7 @@ struct Operands {
   static func many(_ list: [Tensor]) -> Operands {
     if list.count > 3 { return Operands(count: list.count, first: retained(List(list))) }
     func at(_ i: Int) -> UnsafeRawPointer? { i < list.count ? retained(list[i]) : nil }
-    return Operands(
-      count: list.count, first: at(0), second: at(1), third: at(2))
+    return Operands(count: list.count, first: at(0), second: at(1), third: at(2))
   }
 
   private static func retained(_ object: AnyObject) -> UnsafeRawPointer {
@@ -166,12 +162,19 @@ struct Operands {
 
   /// Releases all of them, without need of memory but for a list of what nobody else has, leaves aside, and for
   /// a copy of what is shared with other composites.
-  func release(into rest: inout [Tensor]) {
-    let list = many?.takeRetainedValue()
-    for i in 0..<count {
-      var tensor = list?.tensors.removeLast() ?? unmanaged(i).takeRetainedValue()
-      if tensor.operands.count > 0, isKnownUniquelyReferenced(&tensor) { rest.append(tensor) }
+  func release(into remains: inout Remains) {
+    if let list = many?.takeRetainedValue() {
+      while let tensor = list.tensors.popLast() { remains.take(.passRetained(tensor)) }
+    } else {
+      for i in 0..<count { remains.take(unmanaged(i)) }
     }
+  }
+
+  /// Releases all of them, and what goes with them.
+  func release() {
+    var remains = Remains()
+    release(into: &remains)
+    remains.dismantle()
   }
 }
 
