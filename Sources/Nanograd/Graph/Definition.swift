@@ -90,16 +90,18 @@ enum Attributes {
   case axes(Axes)
   case axis(Int)
   /// Result axis `i` is operand axis `order[i]`.
-  case order(InlineArray<8, UInt8>)
+  case order(Order)
   case window(Window)
   case label(Label)
+
+  typealias Order = InlineArray<8, UInt8>
+  /// As they are.
+  static var sameOrder: Order { [0, 1, 2, 3, 4, 5, 6, 7] }
 
   /// The single axis of `.axis`.
   var axis: Int { if case .axis(let axis) = self { axis } else { 0 } }
   var axes: Axes { if case .axes(let axes) = self { axes } else { Axes() } }
-  var order: InlineArray<8, UInt8> {
-    if case .order(let order) = self { order } else { .init { UInt8($0) } }
-  }
+  var order: Order { if case .order(let order) = self { order } else { Attributes.sameOrder } }
   var window: Window { if case .window(let window) = self { window } else { Window() } }
   var label: Label? { if case .label(let label) = self { label } else { nil } }
 }

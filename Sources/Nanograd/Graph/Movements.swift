@@ -3,9 +3,9 @@
 /// Swaps the last two axes; a scalar or vector stays as it is. Gradient: g, swapped back.
 public func transpose(_ a: Tensor) throws -> Tensor {
   guard a.rank >= 2 else { return a }
-  var axes = Array(0..<a.rank)
-  axes.swapAt(a.rank - 1, a.rank - 2)
-  return try permute(a, axes)
+  var order = Attributes.sameOrder
+  order.swapAt(a.rank - 1, a.rank - 2)
+  return try permute(a, in: order)
 }
 
 /// Axis `i` of the result is axis `axes[i]` of a. Gradient: g, moved back.
@@ -14,8 +14,13 @@ public func permute(_ a: Tensor, _ axes: [Int]) throws -> Tensor {
   try require(
     axes.count == a.rank, .argument,
     "\(axes.count) axes for shape \(a.shape), expected \(a.rank)", in: "permute")
-  var order = InlineArray<8, UInt8>(repeating: 0)
+  var order = Attributes.sameOrder
   for (i, axis) in axes.enumerated() { order[i] = UInt8(try a.shape.axis(axis)) }
+  return try permute(a, in: order)
+}
+
+/// With axes that are known to be a's, each once.
+private func permute(_ a: Tensor, in order: Attributes.Order) throws -> Tensor {
   let shape = try Shape(rank: a.rank) { a.shape[Int(order[$0])] }
   return try Tensor(.permute, .one(a), .order(order), requested: shape)
 }
