@@ -19,6 +19,8 @@ target_link_options(nanograd PRIVATE
   "SHELL:-Xlinker --version-script=${CMAKE_CURRENT_BINARY_DIR}/nanograd.map"
   # Sources/Nanograd/Reserve.swift looks after each call of malloc.
   "SHELL:-Xlinker --wrap=malloc"
+  # And Sources/Nanograd/NodeMemory.swift after those of tensors.
+  "SHELL:-Xlinker --wrap=swift_slowAlloc -Xlinker --wrap=swift_slowDealloc"
   # Threads of the host keep pointers into the library, to what is done when they end: it stays.
   "SHELL:-Xlinker -z -Xlinker nodelete"
   # Bound when it is loaded, so that the table of addresses is read-only from then on.

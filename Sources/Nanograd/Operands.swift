@@ -12,8 +12,9 @@ struct Operands {
   private var third: UnsafeRawPointer?
 
   private final class List {
-    var tensors: [Tensor]
-    init(_ tensors: [Tensor]) { self.tensors = tensors }
+    /// References that are counted, as those beside each other are.
+    let tensors: [Unmanaged<Tensor>]
+    init(_ tensors: [Tensor]) { self.tensors = tensors.map { .passRetained($0) } }
   }
 
   static var none: Operands { Operands(count: 0) }
@@ -43,7 +44,7 @@ struct Operands {
   }
 
   func unmanaged(_ i: Int) -> Unmanaged<Tensor> {
-    if let many { return many._withUnsafeGuaranteedRef { .passUnretained($0.tensors[i]) } }
+    if let many { return many._withUnsafeGuaranteedRef { $0.tensors[i] } }
     guard let operand = i == 0 ? first : i == 1 ? second : third else {
       preconditionFailure("no operand \(i)")
     }
@@ -52,11 +53,10 @@ struct Operands {
 
   private var many: Unmanaged<List>? { count > 3 ? first.map { .fromOpaque($0) } : nil }
 
-  /// Releases all of them, without need of memory but for a list of what nobody else has, leaves aside, and for
-  /// a copy of what is shared with other composites.
+  /// Releases all of them, without need of memory but for a list of what nobody else has, leaves aside.
   func release(into remains: inout Remains) {
     if let list = many?.takeRetainedValue() {
-      while let tensor = list.tensors.popLast() { remains.take(.passRetained(tensor)) }
+      for tensor in list.tensors { remains.take(tensor) }
     } else {
       for i in 0..<count { remains.take(unmanaged(i)) }
     }

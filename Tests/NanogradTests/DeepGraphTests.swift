@@ -88,6 +88,7 @@ final class DeepGraphTests: XCTestCase {
       let steps: [(Tensor) throws -> Tensor] = [
         { try clamp($0, -9, 9) }, { try select($0, x, $0) },
         { try concatenate([$0, x], axis: 0).first(1) },
+        { try concatenate([$0, x, x, x, x], axis: 0).first(1) },
         { try mean($0, keep: true) }, { try reshape($0, [1]) }, { try permute($0 + x, [0]) },
       ]
       for step in steps {

@@ -99,38 +99,41 @@ struct Derivation {
   init(from root: Tensor) throws {
     self.root = root
     request = try Request([root], isWhole: true)
-    leaves = request.leafNumbers.map(request.node)
+    let numbers = request.leafNumbers
+    leaves = [Tensor](count: numbers.count) { [request] in request.node(numbers[$0]) }
   }
 
   /// Computes the root, which keeps its value, and what `carry` brings from a seed at the root to each leaf,
   /// added to what stands beside the leaf, if something does. What it brings must depend on nothing but the
-  /// graph's structure, because it is called only where that is new.
-  func values(from seed: Tensor, beside: [Tensor?], _ carry: Carry) throws -> [Value?] {
+  /// graph's structure, because it is called only where that is new, and so is the seed made.
+  func values(
+    from seed: @autoclosure () throws -> Tensor, beside: [Tensor?], _ carry: Carry
+  ) throws -> ArraySlice<Value?> {
     // What is beside one leaf and is another of the graph would be two things at once.
     let isApart = beside.allSatisfy { $0.map { request.number($0) == nil } ?? true }
     if isApart, !Evaluation.isPlain.load(ordering: .relaxed) {
       let given = try beside.map { try $0?.evaluated() }
       if request.isLong {
         let stretches = Stretches(request, results: [request.count - 1])
-        if let values = try stretches.carriedBack(seed, given, carry) { return kept(values) }
+        if let values = try stretches.carriedBack(seed(), given, carry) { return kept(values) }
       } else if let values = try planned(seed, beside, given, carry) {
         return kept(values)
       }
     }
-    let derived = try derived(seed, beside, carry)
+    let derived = try derived(seed(), beside, carry)
     try evaluate([root] + derived.compactMap { $0 })
-    return try derived.map { try $0?.evaluated() }
+    return try derived.map { try $0?.evaluated() }[...]
   }
 
   private func planned(
-    _ seed: Tensor, _ beside: [Tensor?], _ given: [Value?], _ carry: Carry
+    _ seed: () throws -> Tensor, _ beside: [Tensor?], _ given: [Value?], _ carry: Carry
   ) throws -> [Value?]? {
     let structure = Structure(request).marked(beside.map { $0 != nil })
     if let recipe = PlanCache.find(structure) { return try recipe.run(request.value, given: given) }
     var places = TensorMap<Recipe.Source>()
     for i in 0..<request.count { places[request.node(i)] = .node(i) }
     for (i, tensor) in beside.enumerated() { if let tensor { places[tensor] = .given(i) } }
-    let tensors = try [root] + derived(seed, beside, carry)
+    let tensors = try [root] + derived(seed(), beside, carry)
     guard let recipe = try Recipe(tensors, places: places, isBorder: false) else { return nil }
     let values = try recipe.run(request.value, given: given)
     PlanCache.insert(recipe, structure)
@@ -147,11 +150,11 @@ struct Derivation {
   }
 
   /// Takes the root's value off the list.
-  private func kept(_ values: [Value?]) -> [Value?] {
+  private func kept(_ values: [Value?]) -> ArraySlice<Value?> {
     if root.leaf == nil, let first = values.first, let value = first {
       request.keep(value, for: request.count - 1)
     }
-    return Array(values.dropFirst())
+    return values.dropFirst()
   }
 
   /// Notes that the root's value still holds after these leaves have changed, once each or not at all, if

@@ -97,7 +97,7 @@ final class Request {
   /// The number of a tensor that has one.
   func number(_ tensor: Tensor) -> Int32? {
     if tensor.leaf != nil { return nodes.leaves[tensor] }
-    let number = tensor.memo.number
+    let number = tensor.number
     return number < count
       && nodes.entries[Int(number)].tensor.toOpaque()
         == Unmanaged.passUnretained(tensor).toOpaque()
@@ -120,7 +120,7 @@ final class Request {
       nodes.operandNumbers.append(operand)
     }
     if tensor.leaf == nil {
-      tensor.memo.number = Int32(count)
+      tensor.number = Int32(count)
     } else {
       nodes.leaves[tensor] = Int32(count)
     }

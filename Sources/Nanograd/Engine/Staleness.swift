@@ -25,7 +25,4 @@ struct Memo {
   var version: UInt64 = 0
   /// The time at which this was found to hold.
   var clock: UInt64 = 0
-  /// The tensor's number in the request that looked at it last. To be believed only where that
-  /// request's list has the tensor at this place.
-  var number: Int32 = 0
 }

@@ -29,11 +29,11 @@ public struct Shape: Sendable, RandomAccessCollection, CustomStringConvertible {
   /// The shape of a scalar.
   public static let scalar = Shape()
 
-  private var dimensions = PerAxis(repeating: 1)
-  // As wide as the rest, because padding is copied in pieces that wait for each other.
-  private var storedRank = 0
   /// The number of elements: the product of the dimensions.
   public private(set) var size = 1
+  // As wide as the rest, because padding is copied in pieces that wait for each other.
+  private var storedRank = 0
+  private var dimensions = PerAxis(repeating: 1)
 
   private init() {}
 

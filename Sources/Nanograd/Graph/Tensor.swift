@@ -8,20 +8,26 @@ import Synchronization
 /// Thread rule: different graphs may be used on different threads at once; one graph is for one
 /// thread at a time. A tensor may be released on any thread.
 public final class Tensor: @unchecked Sendable {
+  // In the order in which walks over a graph look at them: a large one is in no cache, and most dimensions of most
+  // shapes are in lines that nobody reads.
+
   /// The operator, or the kind of leaf.
   public let op: Operator
   public let dtype: DType
-  public let shape: Shape
-  /// What an operator needs to know besides its operands.
-  let attributes: Attributes
-  /// The tensors that the operator is applied to. Given up by `deinit`, else constant.
-  fileprivate(set) var operands: Operands
-  /// A leaf's data and name; nil in any other node.
-  let leaf: Leaf?
   /// Whether gradients flow through here to some Parameter.
   let leadsToParameter: Bool
+  /// The engine's: its number in the request that looked at it last. To be believed only where that request's list
+  /// has the tensor at this place.
+  var number: Int32 = 0
+  /// A leaf's data and name; nil in any other node.
+  let leaf: Leaf?
+  /// The tensors that the operator is applied to. Given up by `deinit`, else constant.
+  fileprivate(set) var operands: Operands
   /// The engine's: the value as last computed, kept because somebody asked for it.
   var memo = Memo()
+  /// What an operator needs to know besides its operands.
+  let attributes: Attributes
+  public let shape: Shape
 
   /// Applies an operator. `requested` is the result's shape where the caller has worked it out,
   /// else the operator's rule does.
