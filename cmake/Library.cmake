@@ -19,8 +19,6 @@ target_link_options(nanograd PRIVATE
   "SHELL:-Xlinker --version-script=${CMAKE_CURRENT_BINARY_DIR}/nanograd.map"
   # Sources/Nanograd/Reserve.swift looks after each call of malloc.
   "SHELL:-Xlinker --wrap=malloc"
-  # And Sources/Nanograd/NodeMemory.swift after those of tensors.
-  "SHELL:-Xlinker --wrap=swift_slowAlloc -Xlinker --wrap=swift_slowDealloc"
   # Threads of the host keep pointers into the library, to what is done when they end: it stays.
   "SHELL:-Xlinker -z -Xlinker nodelete"
   # Bound when it is loaded, so that the table of addresses is read-only from then on.
@@ -28,6 +26,11 @@ target_link_options(nanograd PRIVATE
   # Which object each function was taken from, for scripts/check-library.sh.
   "SHELL:-Xlinker -Map=${CMAKE_CURRENT_BINARY_DIR}/nanograd.link"
   "$<$<CONFIG:Release,MinSizeRel>:SHELL:-Xlinker -s>")
+# Sources/Nanograd/NodeMemory.swift looks after the objects that come and go. Sanitizers do that better.
+if(NOT NANOGRAD_SANITIZE)
+  target_link_options(nanograd PRIVATE
+    "SHELL:-Xlinker --wrap=swift_slowAlloc -Xlinker --wrap=swift_slowDealloc")
+endif()
 # What counts lines is in the library itself, with all functions, so that one that nobody calls counts.
 if(NANOGRAD_COVERAGE)
   target_link_options(nanograd PRIVATE -profile-generate)

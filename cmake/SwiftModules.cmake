@@ -87,11 +87,12 @@ endif()
 # and that checks its arguments: the kernels come last, the most demanding at the end.
 nanograd_swift_module(NanogradKernelTable)
 nanograd_swift_module(NanogradC IMPORTS Nanograd INCLUDES include Sources/CPlatform)
-# NANOGRAD_RESERVE goes with --wrap in Library.cmake.
+# NANOGRAD_RESERVE and NANOGRAD_NODE_MEMORY go with --wrap in Library.cmake.
 nanograd_swift_module(Nanograd
   IMPORTS NanogradKernelTable NanogradKernels ${_wider}
   INCLUDES Sources/CPlatform
-  OPTIONS -DNANOGRAD_RESERVE "$<$<NOT:$<CONFIG:Debug>>:-cross-module-optimization>")
+  OPTIONS -DNANOGRAD_RESERVE "$<$<NOT:$<BOOL:${NANOGRAD_SANITIZE}>>:-DNANOGRAD_NODE_MEMORY>"
+    "$<$<NOT:$<CONFIG:Debug>>:-cross-module-optimization>")
 nanograd_swift_module(NanogradKernels ${_kernels} -DNANOGRAD_BASELINE)
 if(_wider)
   nanograd_swift_module(NanogradKernelsAVX2 ${_kernels} -DNANOGRAD_AVX2 -Xcc -march=x86-64-v3)

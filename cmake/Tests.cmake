@@ -20,6 +20,7 @@ foreach(_source IN LISTS _tests)
 endforeach()
 find_package(Threads REQUIRED)
 target_link_libraries(test_threads PRIVATE Threads::Threads)
+target_link_libraries(test_nodes PRIVATE Threads::Threads)
 # This one loads the library while it runs: it calls nothing of it, so the linker leaves it out.
 target_link_libraries(test_load PRIVATE Threads::Threads ${CMAKE_DL_LIBS})
 target_link_options(test_load PRIVATE -Wl,--as-needed)

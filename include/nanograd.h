@@ -843,8 +843,9 @@ NG_API ng_status ng_set_memory_limit(int64_t bytes);
 /** Lets the peak begin again at the present total. Any thread; cannot fail. */
 NG_API void ng_reset_memory_peak(void);
 
-/** Frees everything that is kept for speed alone: the pool, compiled graphs, and what they keep. The
- * next computations take longer once, and give the same. Any thread; cannot fail. */
+/** Frees everything that is kept for speed alone: the pool, compiled graphs, and what they keep; of the
+ * memory that every thread keeps for its next tensors, the calling thread's. The next computations take
+ * longer once, and give the same. Any thread; cannot fail. */
 NG_API void ng_release_caches(void);
 
 /* ---- DLPack -------------------------------------------------------------------------------------

@@ -59,7 +59,8 @@ compile_and_run() { # LANGUAGE FILE
       ;;
     swift)
       swiftc -O -module-cache-path "$build/docs/cache" -I build/modules -I Sources/CPlatform \
-        "$2" build/modules/*.o -Xlinker --wrap=malloc -o "$2.out"
+        "$2" build/modules/*.o -Xlinker --wrap=malloc -Xlinker --wrap=swift_slowAlloc \
+        -Xlinker --wrap=swift_slowDealloc -o "$2.out"
       ;;
   esac && "$2.out"
 }

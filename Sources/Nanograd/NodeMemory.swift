@@ -1,65 +1,76 @@
 //  Memory for nodes. A program that makes its graph anew at every step makes hundreds of tensors at once and lets
-//  go of them at once. Of one size malloc keeps a handful at hand for a thread (glibc: 7), and beyond that takes
-//  pieces apart and puts them together again. Here each thread keeps those that it let go of for the next that
-//  it makes.
+//  go of them at once. Of one size malloc keeps a handful at hand for a thread (glibc: 7); beyond that it takes
+//  pieces apart and puts them together again. So each thread keeps those that it let go of for the next that it
+//  makes.
 
-#if NANOGRAD_RESERVE
+#if NANOGRAD_NODE_MEMORY
   internal import CMoves
   import Glibc
   import Synchronization
+#endif
 
-  /// What a thread keeps.
-  private struct Shelf {
-    /// The piece that came last. Each begins with the address of the one before it.
-    var first: UnsafeMutableRawPointer?
-    var count = 0
+package enum NodeMemory {
+  /// Frees what the calling thread keeps.
+  static func releaseIdle() {
+    #if NANOGRAD_NODE_MEMORY
+      shelf?.pointee.removeAll()
+    #endif
   }
 
-  package enum NodeMemory {
-    /// Sizes that are served, in bytes: those for which malloc makes a piece of the size that a tensor takes.
+  #if NANOGRAD_NODE_MEMORY
+    /// What a thread keeps.
+    private struct Shelf {
+      /// The piece that came last. Each begins with the address of the one that came before it.
+      var first: UnsafeMutableRawPointer?
+      var count = 0
+
+      mutating func removeAll() {
+        while let piece = first {
+          first = piece.load(as: UnsafeMutableRawPointer?.self)
+          free(piece)
+        }
+        count = 0
+      }
+    }
+
+    /// The sizes of objects that are served, in bytes: those for which malloc makes a piece as large as for a
+    /// tensor. ctests/test_nodes.c looks whether they are served.
+    @inline(__always)
     package static var sizes: ClosedRange<Int> { 169...184 }
-    /// As many as a large network's step has, some 800 KiB.
+    /// As many as the step of a large network has, or 800 KB.
     private static let most = 4096
 
-    /// One more than the key of each thread's shelf; 0 before there is one. Not made at first use by the language,
-    /// whose look at it would take longer than all the rest.
+    /// One more than the key of each thread's shelf; 0 before there is one. Not a constant made at first use: the
+    /// language would look each time whether it is made, which takes longer than all the rest.
     private static let key = Atomic<pthread_key_t>(0)
 
     /// The calling thread's shelf; nil if there is no memory for one.
     @inline(__always)
     private static var shelf: UnsafeMutablePointer<Shelf>? {
       let key = key.load(ordering: .acquiring)
-      if key > 0, let shelf = pthread_getspecific(key - 1) {
-        return shelf.assumingMemoryBound(to: Shelf.self)
-      }
-      return newShelf()
+      guard key > 0, let shelf = pthread_getspecific(key - 1) else { return newShelf() }
+      return shelf.assumingMemoryBound(to: Shelf.self)
     }
 
     @inline(never)
     private static func newShelf() -> UnsafeMutablePointer<Shelf>? {
-      guard let key = key.load(ordering: .acquiring) > 0 ? key.load(ordering: .acquiring) - 1 : newKey(),
-        let memory = malloc(MemoryLayout<Shelf>.size)
-      else { return nil }
-      let shelf = memory.initializeMemory(as: Shelf.self, to: Shelf())
+      guard let key = madeKey(), let memory = malloc(MemoryLayout<Shelf>.size) else { return nil }
       guard pthread_setspecific(key, memory) == 0 else {
         free(memory)
         return nil
       }
-      return shelf
+      return memory.initializeMemory(as: Shelf.self, to: Shelf())
     }
 
-    private static func newKey() -> pthread_key_t? {
+    private static func madeKey() -> pthread_key_t? {
+      let known = key.load(ordering: .acquiring)
+      if known > 0 { return known - 1 }
       var new = pthread_key_t()
-      let status = pthread_key_create(&new) { shelf in
-        guard let shelf else { return }
-        var next = shelf.assumingMemoryBound(to: Shelf.self).pointee.first
-        while let piece = next {
-          next = piece.load(as: UnsafeMutableRawPointer?.self)
-          free(piece)
-        }
-        free(shelf)
+      let status = pthread_key_create(&new) { memory in
+        memory?.assumingMemoryBound(to: Shelf.self).pointee.removeAll()
+        free(memory)
       }
-      guard status == 0, new < .max else { return nil }
+      guard status == 0 else { return nil }
       let (exchanged, other) = key.compareExchange(
         expected: 0, desired: new + 1, ordering: .acquiringAndReleasing)
       if exchanged { return new }
@@ -81,6 +92,7 @@
       return piece
     }
 
+    /// Keeps a piece, if there is room for it.
     @inline(__always)
     fileprivate static func keep(_ piece: UnsafeMutableRawPointer) -> Bool {
       guard let shelf, shelf.pointee.count < most else { return false }
@@ -89,29 +101,32 @@
       shelf.pointee.count &+= 1
       return true
     }
-  }
+  #endif
+}
 
-  // What the linker makes of every call of these in the Swift runtime (`--wrap`), where objects come from. Nothing
-  // in them may make an object.
-
+#if NANOGRAD_NODE_MEMORY
   @_silgen_name("__real_swift_slowAlloc")
-  private func allocateFromSystem(_ bytes: Int, _ alignment: Int) -> UnsafeMutableRawPointer
+  private func allocateFromSystem(_ bytes: Int, _ alignmentMask: Int) -> UnsafeMutableRawPointer
 
   @_silgen_name("__real_swift_slowDealloc")
-  private func giveToSystem(_ piece: UnsafeMutableRawPointer, _ bytes: Int, _ alignment: Int)
+  private func giveToSystem(_ piece: UnsafeMutableRawPointer?, _ bytes: Int, _ alignmentMask: Int)
+
+  // What the linker makes of all calls of these in the Swift runtime (`--wrap`), which are where objects come from
+  // and go. They may make no object themselves.
 
   @_cdecl("__wrap_swift_slowAlloc")
-  public func allocateObject(_ bytes: Int, _ alignment: Int) -> UnsafeMutableRawPointer {
-    guard NodeMemory.sizes.contains(bytes), alignment <= 15 else {
-      return allocateFromSystem(bytes, alignment)
+  public func allocateObject(_ bytes: Int, _ alignmentMask: Int) -> UnsafeMutableRawPointer {
+    guard NodeMemory.sizes.contains(bytes), alignmentMask <= 15 else {
+      return allocateFromSystem(bytes, alignmentMask)
     }
-    return NodeMemory.take() ?? allocateFromSystem(NodeMemory.sizes.upperBound, alignment)
+    return NodeMemory.take() ?? allocateFromSystem(NodeMemory.sizes.upperBound, alignmentMask)
   }
 
   @_cdecl("__wrap_swift_slowDealloc")
-  public func giveObject(_ piece: UnsafeMutableRawPointer, _ bytes: Int, _ alignment: Int) {
-    guard NodeMemory.sizes.contains(bytes), alignment <= 15, NodeMemory.keep(piece) else {
-      return giveToSystem(piece, bytes, alignment)
-    }
+  public func giveObject(
+    _ piece: UnsafeMutableRawPointer?, _ bytes: Int, _ alignmentMask: Int
+  ) {
+    guard let piece, NodeMemory.sizes.contains(bytes), alignmentMask <= 15, NodeMemory.keep(piece)
+    else { return giveToSystem(piece, bytes, alignmentMask) }
   }
 #endif

@@ -39,8 +39,8 @@ public func setMemoryLimit(_ bytes: Int?) throws {
 /// Lets the peak of memory begin again at what there is now.
 public func resetMemoryPeak() { Memory.resetPeak() }
 
-/// Frees what is kept for speed alone: freed memory, and compiled plans with the memory they keep. What is
-/// computed next takes longer once, and gives the same.
+/// Frees what is kept for speed alone: freed memory, compiled plans with the memory they keep, and what the calling
+/// thread keeps for its next tensors. What is computed next takes longer once, and gives the same.
 public func releaseCaches() {
   PlanCache.removeAll()
   Memory.releaseIdle()
@@ -224,6 +224,7 @@ package enum Memory {
       return pool.removeAll()
     }
     for piece in pieces { free(piece) }
+    NodeMemory.releaseIdle()
     Reserve.shrink()
   }
 
