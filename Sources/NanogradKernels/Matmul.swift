@@ -12,8 +12,8 @@ enum Blocking {
   static let columns = 1536
   /// Up to so many rows a product reads B where it is, if its rows are contiguous.
   static let rowsToReadDirectly = 12 * TileShape.height
-  /// Up to so many it reads A where it is, if its rows are contiguous.
-  static let rowsOfAToReadDirectly = 128
+  /// Up to so many it reads A where it is, if its rows or columns are contiguous.
+  static let rowsOfAToReadDirectly = 256
   /// For up to so many a transposed B is read as the left operand, so many of its rows at a time.
   static let rowsToTranspose = 96
   static let transposedColumns = 1024
@@ -128,7 +128,8 @@ struct Product<V: Lanes> {
     let packedA = workspace + Blocking.depth &* Blocking.columns
     let readsB = columnStrideB == 1 && m <= Blocking.rowsToReadDirectly
     let readsA =
-      columnStrideA == 1 && (m <= Blocking.rowsOfAToReadDirectly || n <= Blocking.rowsToTranspose)
+      (columnStrideA == 1 || rowStrideA == 1)
+      && (m <= Blocking.rowsOfAToReadDirectly || n <= Blocking.rowsToTranspose)
     let packsA =
       columnStrideA != 1 && rowStrideA != 1
       || !readsA && !readsB && n > 2 &* TileShape.width &* V.count

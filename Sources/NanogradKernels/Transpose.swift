@@ -19,8 +19,9 @@ private func transposeBlock<T>(
   }
 }
 
-/// `y[c * strideY + r] = x[r * strideX + c]`.
-@inline(__always)
+/// `y[c * strideY + r] = x[r * strideX + c]`. Not inlined: beside what its callers hold, rows would have no
+/// registers.
+@inline(never)
 func transpose<T: SIMDScalar & Numeric>(
   _ x: UnsafePointer<T>, _ strideX: Int, _ rows: Int, _ columns: Int,
   _ y: UnsafeMutablePointer<T>, _ strideY: Int
@@ -33,8 +34,8 @@ func transpose<T: SIMDScalar & Numeric>(
     while c &+ 8 <= columns {
       let source = x + (r &* strideX &+ c)
       if c &* MemoryLayout<T>.stride % 64 == 0 {
-        // Rows far apart are asked for by nobody else.
-        for i in height..<(2 &* height) { ngp_prefetch_near(source + i &* strideX) }
+        // The rows that come next, into the second level: the first has no room for them until then.
+        for i in height..<(2 &* height) { ngp_prefetch(source + i &* strideX) }
       }
       transposeBlock(source, strideX, 8, y + (c &* strideY &+ r), strideY)
       if height == 16 {
