@@ -97,16 +97,23 @@ struct Product<V: Lanes> {
     (adds ? V.load(c) + sum : sum).store(c)
   }
 
-  /// Whether B is transposed and has to serve few rows.
+  /// Whether the transposed product takes less time: B is transposed and has to serve few rows, or C has so few
+  /// columns that its rows leave most of a vector empty.
   var isBetterTransposed: Bool {
-    guard rowStrideB == 1 && columnStrideB != 1 else { return false }
-    let isHigh = 2 &* m >= V.count && m <= Blocking.rowsToTranspose
-    return isHigh && (columnStrideA == 1 ? n >= 2 &* m : n >= m)
+    guard m <= Blocking.rowsToTranspose else { return false }
+    if rowStrideB == 1 && columnStrideB != 1 {
+      let isHigh = 2 &* m >= V.count
+      if isHigh && (columnStrideA == 1 ? n >= 2 &* m : n >= m) { return true }
+    }
+    guard n < 2 &* V.count, rowStrideA == 1 || columnStrideA == 1 else { return false }
+    func vectors(_ count: Int) -> Int { (count &+ V.count &- 1) / V.count }
+    let saved = m &* vectors(n) &- n &* vectors(m)
+    // A is transposed where its rows are contiguous, in a third of the time of as many multiply-adds.
+    return 3 &* saved > (columnStrideA == 1 ? m : 0)
   }
 
-  /// B is transposed and has to serve few rows: not worth packing. Its own rows are contiguous, so that it is
-  /// read where it is as the left operand of the transposed product, whose right one is small. Each element is
-  /// the same chain.
+  /// B is read where it is as the left operand of the transposed product, whose right one is small. Each element
+  /// is the same chain.
   func runTransposed(_ workspace: UnsafeMutablePointer<Scalar>) {
     let columns = Blocking.transposedColumns
     let panel = workspace + Blocking.depth &* Blocking.rowsToTranspose

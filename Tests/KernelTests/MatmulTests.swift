@@ -110,7 +110,7 @@ private func checkSizes<S: KernelScalar>(_ table: KernelTable, _: S.Type) {
     for layoutB in Layout.all {
       for (m, n, k) in [
         (3, 5, 7), (1, 19, 4), (13, 1, 300), (5, 1, 2000), (1, 7, 1300), (1, 83, 300),
-        (27, 67, 9), (33, 70, 300), (50, 20, 33),
+        (27, 67, 9), (33, 70, 300), (50, 20, 33), (32, 10, 40), (96, 3, 300),
       ] {
         check(table, m, n, k, layoutA(m, k), layoutB(k, n), workspace, &sampler)
       }
