@@ -178,13 +178,19 @@ extension Contraction {
   /// longer.
   private static var mostPackedByEach: Int { 1 << 16 }
 
+  /// The most rows of a B that each thread packs for itself: with so little to add up for each element of C, a kernel
+  /// that knows one product alone is faster.
+  private static var mostDepthPackedByEach: Int { 64 }
+
   /// Whether a B that is used once is better packed for all rows, and by all threads, than by each thread
   /// for its own.
   fileprivate func isWorthPacking(_ product: Product) -> Bool {
     guard columns >= 32, product.depth <= Contraction.mostPacked / dtype.size / columns else {
       return false
     }
-    if product.b.strides[1] == 1 { return rows >= 192 }
+    if product.b.strides[1] == 1 {
+      return rows >= 192 && product.depth > Contraction.mostDepthPackedByEach
+    }
     // A transposed B for few rows is read where it is.
     let isWide = columns >= (product.a.strides[1] == 1 ? 2 * rows : rows)
     return product.depth * columns > Contraction.mostPackedByEach
