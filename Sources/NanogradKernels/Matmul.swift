@@ -14,7 +14,7 @@ enum Blocking {
   static let rowsToReadDirectly = 12 * TileShape.height
   /// Up to so many it reads A where it is, if its rows or columns are contiguous.
   static let rowsOfAToReadDirectly = 256
-  /// For up to so many a transposed B is read as the left operand, so many of its rows at a time.
+  /// For up to so many the transposed product may be better, for so many of its rows at a time.
   static let rowsToTranspose = 96
   static let transposedColumns = 1024
   static let workspace = depth * (columns + rows)
@@ -134,8 +134,11 @@ struct Product<V: Lanes> {
     let packedB = workspace
     let packedA = workspace + Blocking.depth &* Blocking.columns
     let readsB = columnStrideB == 1 && m <= Blocking.rowsToReadDirectly
+    // Columns that are far apart by a large power of 2 share a few sets of a cache.
+    let step = columnStrideA & (0 &- columnStrideA)
+    let isNear = rowStrideA == 1 && step <= 2048 / MemoryLayout<Scalar>.stride
     let readsA =
-      (columnStrideA == 1 || rowStrideA == 1)
+      (columnStrideA == 1 || isNear)
       && (m <= Blocking.rowsOfAToReadDirectly || n <= Blocking.rowsToTranspose)
     let packsA =
       columnStrideA != 1 && rowStrideA != 1
