@@ -284,3 +284,10 @@ public struct KernelTable: Sendable {
     self.float64 = float64
   }
 }
+
+/// Whether rows or columns so far apart are held by enough sets of a cache: by a large power of 2, they share a few.
+/// No product of strides, which may be as large as integers are.
+@inlinable
+public func spreads(_ stride: Int, elementSize: Int) -> Bool {
+  stride & (0 &- stride) <= 2048 / elementSize
+}

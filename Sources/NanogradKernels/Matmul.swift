@@ -134,11 +134,9 @@ struct Product<V: Lanes> {
     let packedB = workspace
     let packedA = workspace + Blocking.depth &* Blocking.columns
     let readsB = columnStrideB == 1 && m <= Blocking.rowsToReadDirectly
-    // Columns that are far apart by a large power of 2 share a few sets of a cache.
-    let step = columnStrideA & (0 &- columnStrideA)
-    let isNear = rowStrideA == 1 && step <= 2048 / MemoryLayout<Scalar>.stride
     let readsA =
-      (columnStrideA == 1 || isNear)
+      (columnStrideA == 1
+        || rowStrideA == 1 && spreads(columnStrideA, elementSize: MemoryLayout<Scalar>.stride))
       && (m <= Blocking.rowsOfAToReadDirectly || n <= Blocking.rowsToTranspose)
     let packsA =
       columnStrideA != 1 && rowStrideA != 1

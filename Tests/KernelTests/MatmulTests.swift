@@ -116,6 +116,11 @@ private func checkSizes<S: KernelScalar>(_ table: KernelTable, _: S.Type) {
       }
     }
   }
+  // Many columns of C, A's columns side by side: near each other, and apart by a large power of 2.
+  for apart in [130, 1024] {
+    let layoutA = Layout(row: 1, column: apart, count: 19 * apart + 130)
+    check(table, 130, 100, 20, layoutA, .transposed(20, 100), workspace, &sampler)
+  }
   // Across the borders of blocks, where accumulation starts and packing begins again.
   for (m, n, k) in [(2, 17, 255), (7, 33, 256), (9, 49, 257), (200, 65, 513), (17, 1601, 3)] {
     check(table, m, n, k, .contiguous(m, k), .contiguous(k, n), workspace, &sampler)

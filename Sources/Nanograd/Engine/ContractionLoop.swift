@@ -267,12 +267,6 @@ extension View {
     guard columns != 1, rows == 1 else { return columns == 1 }
     return columns == 0
       || T.kernels.readsInPlace && columns > 0
-        && View.spreads(columns, elementSize: MemoryLayout<T>.size)
-  }
-
-  /// Whether rows or columns so far apart, more than 0, are held by enough sets of a cache: by a large power of 2,
-  /// they share a few. No product of strides, which may be as large as integers are.
-  static func spreads(_ stride: Int, elementSize: Int) -> Bool {
-    stride & -stride <= 2048 / elementSize
+        && spreads(columns, elementSize: MemoryLayout<T>.size)
   }
 }

@@ -1,6 +1,8 @@
 //  Which products run together. In a recurrence, x_t·W for every t needs no state and is one pass over
 //  W; only h·U has to wait its turn. And a B that serves many rows is packed into panels, once.
 
+import NanogradKernelTable
+
 extension Lowering {
   /// The most products for which the work below is done: it looks at every step for every B.
   private static var mostProducts: Int { 4096 }
@@ -162,7 +164,7 @@ extension Factor {
     let stride = view.strides[0]
     return (dtype == .float32 ? Float.kernels.readsInPlace : Double.kernels.readsInPlace)
       && view.strides[1] == 1 && view.offset % vector == 0 && columns % vector == 0
-      && stride > 0 && stride % vector == 0 && View.spreads(stride, elementSize: dtype.size)
+      && stride > 0 && stride % vector == 0 && spreads(stride, elementSize: dtype.size)
   }
 }
 
