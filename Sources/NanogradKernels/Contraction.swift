@@ -137,7 +137,7 @@ private struct ContractedPanel<Scalar> {
       func add(_ a: UnsafePointer<Scalar>, _ rowStride: Int, _ columnStride: Int) {
         tile.add(
           term.depth, a, rowStride, columnStride, times: term.panel, panelStride,
-          steps: TileShape.steps(T.Row.count / T.Row.Element.count), askingFor: next)
+          askingFor: next)
       }
       #if NANOGRAD_AVX512
         // With constants the compiler reads more of A ahead than there are registers.

@@ -74,15 +74,47 @@ struct Wider<Left: TileRow>: TileRow {
   }
 }
 
+/// From the first of a tile's rows of A to each other, in bytes: an odd number of rows in a register, which the
+/// processor doubles as it forms an address, so that no step of a product computes any.
+struct RowDistances {
+  private let one, three, five, seven: Int
+
+  @inline(__always)
+  init(_ rowStride: Int) {
+    #if NANOGRAD_AVX512
+      one = ngp_opaque(rowStride)
+      three = ngp_opaque(3 &* rowStride)
+      five = ngp_opaque(5 &* rowStride)
+      seven = ngp_opaque(7 &* rowStride)
+    #else
+      (one, three, five, seven) = (rowStride, 3 &* rowStride, 5 &* rowStride, 7 &* rowStride)
+    #endif
+  }
+
+  @inline(__always)
+  subscript(row: Int) -> Int {
+    switch row {
+    case 0: 0
+    case 1: one
+    case 2: 2 &* one
+    case 3: three
+    case 4: 4 &* one
+    case 5: five
+    case 6: 2 &* three
+    default: seven
+    }
+  }
+}
+
 /// Rows of accumulators, one above the other.
 protocol Tile {
   associatedtype Row: TileRow
   static var height: Int { get }
   static var zero: Self { get }
   static func load(_ c: UnsafePointer<Row.Element.Scalar>, _ strideC: Int) -> Self
-  /// Adds the product of a column of A and a row of B.
+  /// Adds the product of a column of A, from one of its rows on, and a row of B.
   mutating func add(
-    _ a: UnsafePointer<Row.Element.Scalar>, _ rowStrideA: Int, times b: Row)
+    _ a: UnsafeRawPointer, _ rows: RowDistances, from first: Int, times b: Row)
   func store(_ c: UnsafeMutablePointer<Row.Element.Scalar>, _ strideC: Int, accumulate: Bool)
 }
 
@@ -98,9 +130,10 @@ struct Rows1<Row: TileRow>: Tile {
   }
   @inline(__always)
   mutating func add(
-    _ a: UnsafePointer<Row.Element.Scalar>, _ rowStrideA: Int, times b: Row
+    _ a: UnsafeRawPointer, _ rows: RowDistances, from first: Int, times b: Row
   ) {
-    row.add(Row.Element(repeating: a[0]), times: b)
+    let element = (a + rows[first]).assumingMemoryBound(to: Row.Element.Scalar.self)[0]
+    row.add(Row.Element(repeating: element), times: b)
   }
   @inline(__always)
   func store(_ c: UnsafeMutablePointer<Row.Element.Scalar>, _ strideC: Int, accumulate: Bool) {
@@ -122,10 +155,10 @@ struct Above<Top: Tile, Bottom: Tile>: Tile where Top.Row == Bottom.Row {
   }
   @inline(__always)
   mutating func add(
-    _ a: UnsafePointer<Row.Element.Scalar>, _ rowStrideA: Int, times b: Row
+    _ a: UnsafeRawPointer, _ rows: RowDistances, from first: Int, times b: Row
   ) {
-    top.add(a, rowStrideA, times: b)
-    bottom.add(a + Top.height &* rowStrideA, rowStrideA, times: b)
+    top.add(a, rows, from: first, times: b)
+    bottom.add(a, rows, from: first &+ Top.height, times: b)
   }
   @inline(__always)
   func store(_ c: UnsafeMutablePointer<Row.Element.Scalar>, _ strideC: Int, accumulate: Bool) {
@@ -154,39 +187,41 @@ typealias Rows8<R: TileRow> = Above<Rows4<R>, Rows4<R>>
 extension Tile {
   /// Adds the products of `depth` columns of A and as many rows of B. A stride that is 1 is best written as
   /// the number: where another program shares the core, instructions are what is short, and a constant takes
-  /// none. `steps` of the depth are written out one after the other, and then some rows of B asked for, from
-  /// `next` on.
+  /// none. Some rows of B are asked for meanwhile, from `next` on, one for four of the depth.
   @inline(__always)
   mutating func add(
     _ depth: Int, _ a: UnsafePointer<Row.Element.Scalar>, _ rowStrideA: Int, _ columnStrideA: Int,
-    times b: UnsafePointer<Row.Element.Scalar>, _ rowStrideB: Int, steps: Int,
+    times b: UnsafePointer<Row.Element.Scalar>, _ rowStrideB: Int,
     askingFor next: UnsafePointer<Row.Element.Scalar>? = nil
   ) {
-    var (a, b) = (a, b)
-    #if arch(x86_64)
-      var next = next
-      for _ in 0..<depth / steps {
-        for p in 0..<steps {
-          add(a + p &* columnStrideA, rowStrideA, times: Row.load(b + p &* rowStrideB))
-        }
-        a += steps &* columnStrideA
-        b += steps &* rowStrideB
-        if let line = next {
-          let lines = (steps &+ 3) / 4
-          for i in 0..<lines { Row.prefetch(line + i &* rowStrideB) }
-          next = line + lines &* rowStrideB
-        }
-      }
-      let rest = depth % steps
-    #else
-      // With several steps in a row the compiler runs out of registers.
-      let rest = depth
-    #endif
-    for _ in 0..<rest {
-      add(a, rowStrideA, times: Row.load(b))
-      a += columnStrideA
+    let size = MemoryLayout<Row.Element.Scalar>.stride
+    let rows = RowDistances(rowStrideA &* size)
+    var (a, b, next) = (UnsafeRawPointer(a), b, next)
+    @inline(__always)
+    func step() {
+      add(a, rows, from: 0, times: Row.load(b))
+      a += columnStrideA &* size
       b += rowStrideB
     }
+    @inline(__always)
+    func ask() {
+      guard let line = next else { return }
+      Row.prefetch(line)
+      next = line + rowStrideB
+    }
+    #if arch(x86_64) && !NANOGRAD_AVX512
+      for _ in 0..<depth / 4 {
+        for _ in 0..<4 { step() }
+        ask()
+      }
+      for _ in 0..<depth % 4 { step() }
+    #else
+      // With several steps in a row the compiler runs out of registers.
+      for p in 0..<depth {
+        if p & 3 == 0 { ask() }
+        step()
+      }
+    #endif
   }
 }
 
@@ -231,13 +266,12 @@ struct TileProduct<Scalar> {
   @inline(__always)
   func run<T: Tile>(_: T.Type) where T.Row.Element.Scalar == Scalar {
     var tile = T.zero
-    let steps = TileShape.stepsOfOne
     if T.Row.count == 1 {
-      tile.add(depth, a, rowStrideA, columnStrideA, times: b, rowStrideB, steps: steps)
+      tile.add(depth, a, rowStrideA, columnStrideA, times: b, rowStrideB)
     } else if columnStrideA == 1 {
-      tile.add(depth, a, rowStrideA, 1, times: b, rowStrideB, steps: steps)
+      tile.add(depth, a, rowStrideA, 1, times: b, rowStrideB)
     } else {
-      tile.add(depth, a, 1, columnStrideA, times: b, rowStrideB, steps: steps)
+      tile.add(depth, a, 1, columnStrideA, times: b, rowStrideB)
     }
     tile.store(c, strideC, accumulate: accumulate)
   }
@@ -280,21 +314,6 @@ struct TileProduct<Scalar> {
 /// The largest tile, which fills the vector registers, and about half of the second-level cache of
 /// processors with these instructions.
 enum TileShape {
-  /// Steps of the depth that the loop of a single product takes in a row.
-  #if NANOGRAD_AVX512
-    static let stepsOfOne = 1
-  #else
-    static let stepsOfOne = 4
-  #endif
-  /// And that of a contraction, of so many vectors: as many as the compiler has registers for.
-  @inline(__always)
-  static func steps(_ width: Int) -> Int {
-    #if NANOGRAD_AVX512
-      width == 2 ? 2 : 4
-    #else
-      8
-    #endif
-  }
   /// For a tile of several vectors there is time to fetch A and B from the second-level cache.
   static let readsInPlace = width > 1
 

@@ -14,6 +14,12 @@ static inline void ngp_prefetch(const void *_Nullable p) { __builtin_prefetch(p,
 /* The same, to the first-level cache. */
 static inline void ngp_prefetch_near(const void *_Nullable p) { __builtin_prefetch(p, 0, 3); }
 
+/* A number of which the compiler knows nothing, so that it keeps it in a register. */
+static inline intptr_t ngp_opaque(intptr_t x) {
+  __asm__("" : "+r"(x));
+  return x;
+}
+
 /* As wide as one store is: the store buffer holds few. */
 #if defined(__AVX512F__)
 typedef float ngp_vector __attribute__((vector_size(64), may_alias));
