@@ -37,10 +37,14 @@ func transpose<T: SIMDScalar & Numeric>(
         // The rows that come next, into the second level: the first has no room for them until then.
         for i in height..<(2 &* height) { ngp_prefetch(source + i &* strideX) }
       }
-      transposeBlock(source, strideX, 8, y + (c &* strideY &+ r), strideY)
+      let target = y + (c &* strideY &+ r)
       if height == 16 {
-        transposeBlock(
-          source + 8 &* strideX, strideX, 8, y + (c &* strideY &+ r &+ 8), strideY)
+        // What was written here before, other cores may have read.
+        for i in 16..<24 { ngp_prefetch_to_write(target + i &* strideY) }
+      }
+      transposeBlock(source, strideX, 8, target, strideY)
+      if height == 16 {
+        transposeBlock(source + 8 &* strideX, strideX, 8, target + 8, strideY)
       }
       c &+= 8
     }

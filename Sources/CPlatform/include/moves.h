@@ -14,6 +14,17 @@ static inline void ngp_prefetch(const void *_Nullable p) { __builtin_prefetch(p,
 /* The same, to the first-level cache. */
 static inline void ngp_prefetch_near(const void *_Nullable p) { __builtin_prefetch(p, 0, 3); }
 
+/* Asks for a line that will be written, which no other core may then have: one that has read it is
+ * told so now and not as the store waits. */
+static inline void ngp_prefetch_to_write(const void *_Nullable p) {
+#if defined(__x86_64__)
+  /* Compilers emit it only for processors that all have it; others take it for nothing to do. */
+  __asm__ volatile("prefetchw (%0)" : : "r"(p));
+#else
+  __builtin_prefetch(p, 1, 3);
+#endif
+}
+
 /* A number of which the compiler knows nothing, so that it keeps it in a register. */
 static inline intptr_t ngp_opaque(intptr_t x) {
   __asm__("" : "+r"(x));

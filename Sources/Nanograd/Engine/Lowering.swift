@@ -372,7 +372,7 @@ struct Lowering {
   }
 
   /// A small step is the one row of a chain of such steps, a large one a loop of its own.
-  private func rows(_ size: Int) -> Int? { size <= 4096 ? 1 : nil }
+  private func rows(_ size: Int) -> Int? { size <= 16384 ? 1 : nil }
 }
 
 extension Tensor {

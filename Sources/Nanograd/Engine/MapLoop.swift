@@ -33,6 +33,8 @@ final class MapLoop<T: FloatElement>: StepLoop {
   private let tile: Int
   /// Whether results are so large that no cache would keep them.
   private let isStreaming: Bool
+  /// Whether other cores have read what results are written over, and it has to be taken from them first.
+  private let takesOver: Bool
   /// The same for cores that share a cache, if it is not the same for them.
   private let near: MapLoop?
   /// Elements from one register to the next. They begin at different places of a page: a load from the place where
@@ -52,12 +54,14 @@ final class MapLoop<T: FloatElement>: StepLoop {
   }
 
   /// Of the results, all threads will read those `shared` next: they go past the caches where cores have none in
-  /// common.
-  init(_ map: Map, shared: Set<Int> = []) {
+  /// common. `isNear`: where they have.
+  init(_ map: Map, shared: Set<Int> = [], isNear: Bool = false) {
     let isForAll = map.instructions.contains { $0.isStored && shared.contains($0.output) }
     var direct = map
     direct.copies = []
-    near = isForAll || !map.copies.isEmpty ? MapLoop(direct) : nil
+    near =
+      !isNear && (isForAll || !map.copies.isEmpty)
+      ? MapLoop(direct, shared: shared, isNear: true) : nil
     let map = map.paired()
     let memory =
       map.inputs.map { ($0.buffer, $0.offset, $0.strides) }
@@ -78,6 +82,7 @@ final class MapLoop<T: FloatElement>: StepLoop {
     isStreaming =
       map.shape.size * MemoryLayout<T>.size >= 32 << 20
       && map.instructions.contains(where: \.isStored)
+    takesOver = isNear && isForAll && !isStreaming
     reductions = map.reductions.map {
       ($0.target, T.kernels.reduce($0.code)(UnsafePointer(bitPattern: 64)!, 0))
     }
@@ -141,7 +146,7 @@ final class MapLoop<T: FloatElement>: StepLoop {
         }
       }
       func sourceOfRegisterAfter(_ r: Int) -> Int { sourceOfRegister[r] }
-      let streams = isStreaming || shared.contains(instruction.output)
+      let streams = isStreaming || !isNear && shared.contains(instruction.output)
       let isDirect = instruction.isStored && !streams
       // Squares that are only summed are squared as they are summed.
       let isSquare =
@@ -201,7 +206,9 @@ final class MapLoop<T: FloatElement>: StepLoop {
     // All tiles that are of use at one time stay within a first-level cache of 32 KiB, beside what is asked for
     // ahead.
     let room = 20 * 1024 / (map.mostTiles * MemoryLayout<T>.size)
-    let most = Swift.min(Swift.max(room & ~63, 128), 2048)
+    // Of what is taken from other cores, no more than a core can wait for.
+    let most = Swift.min(
+      Swift.max(room & ~63, 128), takesOver ? 1024 / MemoryLayout<T>.size : 2048)
     tile = rowLength.map { Swift.max(most / $0, 1) * $0 } ?? most
     registerStride = tile + 5 * 64 / MemoryLayout<T>.size
     super.init(
@@ -309,6 +316,7 @@ final class MapLoop<T: FloatElement>: StepLoop {
         let row = (start + done) / rowLength
         for s in firstReduction..<memorySources { current[s] = base[s] + row }
       }
+      if takesOver { takeOver(done == 0 ? 0 : n, Swift.min(n + tile, length - done), current) }
       // What the tile after the next will read.
       let wanted = isStreaming ? Swift.min(tile, Swift.max(length - done - 2 * n, 0)) : 0
       for i in 0..<self.length {
@@ -316,6 +324,17 @@ final class MapLoop<T: FloatElement>: StepLoop {
         program[i]._withUnsafeGuaranteedRef { $0.run(current, steps, n) }
       }
       done += n
+    }
+  }
+
+  /// Asks for a part of the results' memory, one tile ahead.
+  private func takeOver(
+    _ start: Int, _ end: Int, _ current: UnsafeMutablePointer<UnsafeMutablePointer<T>>
+  ) {
+    for s in inputs..<firstReduction {
+      for i in stride(from: start, to: end, by: 64 / MemoryLayout<T>.size) {
+        ngp_prefetch_to_write(current[s] + i)
+      }
     }
   }
 

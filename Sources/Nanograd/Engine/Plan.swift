@@ -19,14 +19,15 @@ final class Plan: @unchecked Sendable {
     /// Nanoseconds of work below which a second thread costs more than it brings.
     var leastCost: Double { isDense ? 4_000 : 12_000 }
 
-    /// The number of blocks for some threads, and the rows of each.
-    func blocks(_ threads: Int) -> (count: Int, rows: Int) {
+    /// The number of blocks for some threads, and the rows of each; `all`: what all chains of the segment cost.
+    func blocks(_ threads: Int, all: Double) -> (count: Int, rows: Int) {
       // Rows that are worth keeping together: whole register tiles of matrix products.
       let grain = leastRows > 1 ? 8 : 1
       guard threads > 1, cost > leastCost, rows > grain else { return (1, rows) }
-      // Several for each thread, so that none waits long for another that is slower.
+      // In all, several for each thread, so that none waits long for another that is slower.
       let share = (rows + threads - 1) / threads
-      let wish = Swift.max((share + 3) / 4, Swift.min(share, leastRows))
+      let pieces = Swift.min(Swift.max(Int((8 * cost / all).rounded(.up)), 1), 4)
+      let wish = Swift.max((share + pieces - 1) / pieces, Swift.min(share, leastRows))
       let size = (wish + grain - 1) / grain * grain
       return ((rows + size - 1) / size, size)
     }
@@ -81,7 +82,7 @@ final class Plan: @unchecked Sendable {
     guard lowering.buffers.reduce(0, { $0 + Double($1.bytes) }) < 0x1p48 else {
       throw NanogradError(.state, "intermediates of more than 2^48 bytes")
     }
-    parts = fused(parts, lowering.buffers)
+    parts = fused(separated(parts, lowering.buffers), lowering.buffers)
     self.parts = parts
     let (segments, copies) = withCopies(parts, &lowering.buffers)
     buffers = lowering.buffers
@@ -117,7 +118,7 @@ final class Plan: @unchecked Sendable {
       runs.append(try segment.map { try Plan.run(of: $0, lowering, shared) })
     }
     self.segments = runs
-    mostTasks = runs.map { $0.reduce(0) { $0 + $1.blocks(1024).count } }.max() ?? 1
+    mostTasks = runs.map { $0.reduce(0) { $0 + $1.blocks(1024, all: $1.cost).count } }.max() ?? 1
     scratchSize = runs.joined().flatMap(\.loops.list).map(\.scratch).max() ?? 0
   }
 
@@ -303,7 +304,7 @@ struct Division {
     cost = segment.reduce(0) { $0 + $1.cost }
     let leastCost = segment.reduce(.infinity) { Swift.min($0, $1.leastCost) }
     guard threads > 1, cost >= leastCost else { return }
-    let cuts = segment.map { $0.blocks(threads) }
+    let cuts = segment.map { [cost] in $0.blocks(threads, all: cost) }
     // Nobody is called for whom there is no task.
     let threads = Swift.min(threads, cuts.reduce(0) { $0 + $1.count })
     var lists = [[(Int, Range<Int>)]](repeating: [], count: threads)

@@ -20,6 +20,65 @@ func segments(_ steps: [Step], _ buffers: [Buffer]) -> [Segment]? {
   return arrangement.run()
 }
 
+/// Cuts chains into those of their steps that have nothing to do with each other: whoever is done with one takes the
+/// next, whatever rows they are cut into. Small ones stay together.
+func separated(_ segments: [Segment], _ buffers: [Buffer]) -> [Segment] {
+  // A buffer that another continues lives in the other's memory.
+  var owner = Array(buffers.indices)
+  for (b, buffer) in buffers.enumerated() {
+    if let continued = buffer.continues { owner[continued] = b }
+  }
+  return segments.map { $0.flatMap { $0.separated(buffers, owner) } }
+}
+
+extension Chain {
+  /// Bytes that a chain reads and writes, below which it is not worth a task of its own.
+  private static var leastBytes: Int { 64 << 10 }
+
+  fileprivate func separated(_ buffers: [Buffer], _ owner: [Int]) -> [Chain] {
+    guard steps.count > 1 else { return [self] }
+    // The earliest step that each has to do with, through buffers that one of them writes.
+    var origin = Array(steps.indices)
+    func first(_ s: Int) -> Int {
+      var s = s
+      while origin[s] != s { s = origin[s] }
+      return s
+    }
+    let written = Set(steps.flatMap(\.writes).map { owner[$0] })
+    var user: [Int: Int] = [:]
+    var bytes: [Int] = []
+    for (s, step) in steps.enumerated() {
+      let touched = step.writes + step.reads.map(\.buffer)
+      bytes.append(touched.reduce(0) { $0 + buffers[$1].bytes })
+      for b in touched.map({ owner[$0] }) where written.contains(b) {
+        let (one, other) = (first(user[b] ?? s), first(s))
+        origin[Swift.max(one, other)] = Swift.min(one, other)
+        user[b] = origin[s]
+      }
+    }
+    let origins = steps.indices.map(first)
+    for (s, origin) in origins.enumerated() where origin != s { bytes[origin] += bytes[s] }
+    var chains: [Chain] = []
+    var place: [Int: Int] = [:]
+    var open: (chain: Int, bytes: Int)?
+    for (step, origin) in zip(steps, origins) {
+      if place[origin] == nil {
+        let isSmall = bytes[origin] < Chain.leastBytes
+        if isSmall, let last = open, last.bytes < Chain.leastBytes {
+          place[origin] = last.chain
+          open = (last.chain, last.bytes + bytes[origin])
+        } else {
+          place[origin] = chains.count
+          if isSmall { open = (chains.count, bytes[origin]) }
+          chains.append(Chain(rows: rows, steps: []))
+        }
+      }
+      chains[place[origin]!].steps.append(step)
+    }
+    return chains
+  }
+}
+
 /// Steps on their way to segments.
 private struct Arrangement {
   private let steps: [Step]
