@@ -38,8 +38,8 @@ func transpose<T: SIMDScalar & Numeric>(
         for i in height..<(2 &* height) { ngp_prefetch(source + i &* strideX) }
       }
       let target = y + (c &* strideY &+ r)
-      if height == 16 {
-        // What was written here before, other cores may have read.
+      if height == 16 && c &+ 24 <= columns {
+        // What was written here before, other cores may have read. What lies beyond is theirs.
         for i in 16..<24 { ngp_prefetch_to_write(target + i &* strideY) }
       }
       transposeBlock(source, strideX, 8, target, strideY)
