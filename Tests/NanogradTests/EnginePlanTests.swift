@@ -266,6 +266,25 @@ final class EnginePlanTests: EngineTestCase {
   }
 
   /// Roots that are views of roots, the same root under other names, and equal ones.
+  /// What has nothing in common is a chain of its own, so that any thread may take it; what is small stays together.
+  func testUnrelatedWorkIsTakenApart() throws {
+    func chains(_ tensors: [Tensor]) throws -> [Int] {
+      try planned(tensors).plan.parts.joined().filter { $0.rows == 256 }.map(\.steps.count)
+    }
+    let (a, b) = (try random([256, 64], seed: 2), try random([256, 64], seed: 3))
+    let (v, w) = (try random([64, 64], seed: 4), try random([64, 64], seed: 5))
+    XCTAssertEqual(try chains([matmul(a, v), matmul(b, w)]), [1, 1])
+    XCTAssertEqual(try chains([tanh(a), exp(b)]), [1, 1], "two maps of one shape")
+    // One reads what the other writes.
+    let product = try matmul(a, v)
+    XCTAssertEqual(try chains([product, matmul(tanh(product), w)]), [3])
+    // Both write what a third reads.
+    XCTAssertEqual(try chains([matmul(a, v) - matmul(b, w)]).count, 1)
+    // Together they are small.
+    let (x, y) = (try random([256, 2], seed: 6), try random([256, 2], seed: 7))
+    XCTAssertEqual(try chains([tanh(x), exp(y)]), [1], "one map for both")
+  }
+
   func testRootsOfRoots() throws {
     let x = try random([6, 5])
     let y = try exp(x)
