@@ -33,7 +33,7 @@ func separated(_ segments: [Segment], _ buffers: [Buffer]) -> [Segment] {
 
 extension Chain {
   /// Bytes that a chain reads and writes, below which it is not worth a task of its own.
-  private static var leastBytes: Int { 64 << 10 }
+  private static var leastBytes: Double { 65536 }
 
   fileprivate func separated(_ buffers: [Buffer], _ owner: [Int]) -> [Chain] {
     guard steps.count > 1 else { return [self] }
@@ -41,15 +41,19 @@ extension Chain {
     var origin = Array(steps.indices)
     func first(_ s: Int) -> Int {
       var s = s
-      while origin[s] != s { s = origin[s] }
+      while origin[s] != s {
+        origin[s] = origin[origin[s]]
+        s = origin[s]
+      }
       return s
     }
     let written = Set(steps.flatMap(\.writes).map { owner[$0] })
     var user: [Int: Int] = [:]
-    var bytes: [Int] = []
+    // Views may be read so often that no integer holds the sum.
+    var bytes: [Double] = []
     for (s, step) in steps.enumerated() {
       let touched = step.writes + step.reads.map(\.buffer)
-      bytes.append(touched.reduce(0) { $0 + buffers[$1].bytes })
+      bytes.append(touched.reduce(0) { $0 + Double(buffers[$1].bytes) })
       for b in touched.map({ owner[$0] }) where written.contains(b) {
         let (one, other) = (first(user[b] ?? s), first(s))
         origin[Swift.max(one, other)] = Swift.min(one, other)
@@ -60,7 +64,7 @@ extension Chain {
     for (s, origin) in origins.enumerated() where origin != s { bytes[origin] += bytes[s] }
     var chains: [Chain] = []
     var place: [Int: Int] = [:]
-    var open: (chain: Int, bytes: Int)?
+    var open: (chain: Int, bytes: Double)?
     for (step, origin) in zip(steps, origins) {
       if place[origin] == nil {
         let isSmall = bytes[origin] < Chain.leastBytes
