@@ -18,7 +18,8 @@ static inline void ngp_prefetch_near(const void *_Nullable p) { __builtin_prefet
  * told so now and not as the store waits. */
 static inline void ngp_prefetch_to_write(const void *_Nullable p) {
 #if defined(__x86_64__)
-  /* Compilers emit it only for processors that all have it; others take it for nothing to do. */
+  /* Written out, since the oldest processors lack it, and compilers leave it out for them; these do
+   * nothing. */
   __asm__ volatile("prefetchw (%0)" : : "r"(p));
 #else
   __builtin_prefetch(p, 1, 3);

@@ -5,12 +5,7 @@
 func placement(
   _ segments: [Segment], _ buffers: [Buffer], _ copies: [(of: Int, is: Int)]
 ) -> (offsets: [Int?], size: Int) {
-  // A buffer that another continues lives in the other's memory.
-  var owner = Array(buffers.indices)
-  for (b, buffer) in buffers.enumerated() {
-    if let continued = buffer.continues { owner[continued] = b }
-  }
-
+  let owner = buffers.owners
   var first = [Int](repeating: .max, count: buffers.count)
   var last = [Int](repeating: -1, count: buffers.count)
   for (s, segment) in segments.enumerated() {
@@ -51,6 +46,17 @@ func placement(
   }
   for b in buffers.indices where owner[b] != b { offsets[b] = offsets[owner[b]] }
   return (offsets, size)
+}
+
+extension [Buffer] {
+  /// Whose memory each is in: a buffer that another continues lives in the other's.
+  var owners: [Int] {
+    var owners = [Int](indices)
+    for (b, buffer) in enumerated() {
+      if let continued = buffer.continues { owners[continued] = b }
+    }
+    return owners
+  }
 }
 
 /// Buffers that chains write row by row: step after step, one takes the memory of another of the same rows that is no

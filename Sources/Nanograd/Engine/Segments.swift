@@ -23,11 +23,7 @@ func segments(_ steps: [Step], _ buffers: [Buffer]) -> [Segment]? {
 /// Cuts chains into those of their steps that have nothing to do with each other: whoever is done with one takes the
 /// next, whatever rows they are cut into. Small ones stay together.
 func separated(_ segments: [Segment], _ buffers: [Buffer]) -> [Segment] {
-  // A buffer that another continues lives in the other's memory.
-  var owner = Array(buffers.indices)
-  for (b, buffer) in buffers.enumerated() {
-    if let continued = buffer.continues { owner[continued] = b }
-  }
+  let owner = buffers.owners
   return segments.map { $0.flatMap { $0.separated(buffers, owner) } }
 }
 
