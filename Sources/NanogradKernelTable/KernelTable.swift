@@ -14,47 +14,73 @@ public enum BinaryCode: UInt8, CaseIterable, Sendable {
   case add, subtract, multiply, divide, power, maximum, minimum, equal, less, lessEqual
 }
 
-/// A sum, difference or product, and another one, a maximum or a minimum of that, which is its first operand or
-/// the other.
-public struct PairCode: CaseIterable, Hashable, Sendable {
-  public enum Operation: UInt8, CaseIterable, Sendable {
-    case add, subtract, multiply, maximum, minimum
+/// What an instruction of a chain does with x, the elements that the chain has in registers of the processor, and its
+/// operand y.
+public enum ChainCode: UInt8, CaseIterable, Sendable {
+  /// `x = y`. Where y is one number, the same is another code, the next: an instruction is found by its code at one go.
+  case load, loadNumber
+  /// `x = x + y`, and so on.
+  case add, addNumber, subtract, subtractNumber, multiply, multiplyNumber, divide, divideNumber
+  case maximum, maximumNumber, minimum, minimumNumber
+  case equal, equalNumber, less, lessNumber, lessEqual, lessEqualNumber
+  /// `x = y - x`, and so on: the same with the operands exchanged, where that makes a difference.
+  case subtractFrom, subtractFromNumber, divideInto, divideIntoNumber
+  case maximumOf, maximumOfNumber, minimumOf, minimumOfNumber
+  case greater, greaterNumber, greaterEqual, greaterEqualNumber
+  /// Of x alone.
+  case absolute, negate, square, squareRoot, reciprocal, relu
+  /// `y = x`
+  case store
+  /// The same past the caches, where y is aligned to 64 bytes.
+  case stream
+  /// Asks for what lies `distance` elements after y to be brought to the first-level cache.
+  case prefetch
+  /// After the last instruction.
+  case end
 
-    /// Those that may come first.
-    public static var arithmetic: [Operation] { [.add, .subtract, .multiply] }
-
-    public init?(_ code: BinaryCode) {
-      switch code {
-      case .add: self = .add
-      case .subtract: self = .subtract
-      case .multiply: self = .multiply
-      case .maximum: self = .maximum
-      case .minimum: self = .minimum
-      default: return nil
-      }
+  /// `x = code(x)`, if that is simple enough. For a copy there is nothing to do beyond having x.
+  public init?(_ code: UnaryCode) {
+    switch code {
+    case .copy: self = .load
+    case .absolute: self = .absolute
+    case .negate: self = .negate
+    case .square: self = .square
+    case .sqrt: self = .squareRoot
+    case .reciprocal: self = .reciprocal
+    case .relu: self = .relu
+    default: return nil
     }
   }
 
-  public let first: Operation
-  public let second: Operation
-  public let isResultFirst: Bool
-
-  public init(_ first: Operation, _ second: Operation, isResultFirst: Bool) {
-    (self.first, self.second, self.isResultFirst) = (first, second, isResultFirst)
-  }
-
-  public static var allCases: [PairCode] {
-    Operation.arithmetic.flatMap { first in
-      Operation.allCases.flatMap { second in
-        [false, true].map { PairCode(first, second, isResultFirst: $0) }
-      }
+  /// `x = code(x, y)`, or `code(y, x)`, if that is simple enough.
+  public init?(_ code: BinaryCode, isReversed: Bool) {
+    switch code {
+    case .add: self = .add
+    case .subtract: self = isReversed ? .subtractFrom : .subtract
+    case .multiply: self = .multiply
+    case .divide: self = isReversed ? .divideInto : .divide
+    case .maximum: self = isReversed ? .maximumOf : .maximum
+    case .minimum: self = isReversed ? .minimumOf : .minimum
+    case .equal: self = .equal
+    case .less: self = isReversed ? .greater : .less
+    case .lessEqual: self = isReversed ? .greaterEqual : .lessEqual
+    case .power: return nil
     }
   }
 
-  /// Its place among all cases.
-  fileprivate var index: Int {
-    (Int(first.rawValue) * Operation.allCases.count + Int(second.rawValue)) * 2
-      + (isResultFirst ? 1 : 0)
+  /// The same where y is one number.
+  public var ofNumber: ChainCode { ChainCode(rawValue: rawValue + 1) ?? self }
+}
+
+/// An instruction of a chain.
+public struct ChainInstruction: Sendable {
+  public let code: ChainCode
+  /// Which of the chain's sources y is.
+  public let source: Int
+  public let distance: Int
+
+  public init(_ code: ChainCode, source: Int = 0, distance: Int = 0) {
+    (self.code, self.source, self.distance) = (code, source, distance)
   }
 }
 
@@ -77,16 +103,21 @@ public struct ScalarKernels<Scalar>: Sendable {
       _ y: UnsafeMutablePointer<Scalar>, _ count: Int
     ) -> Void
 
-  /// Strides are 0 or 1. `Pair`: `y[i] = second(first(a[i], b[i]), c[i])`, or with the operands of the
-  /// second exchanged; each is rounded by itself. `Select`: `y[i] = a[i] != 0 ? b[i] : c[i]`; NaN counts
-  /// as not 0.
-  public typealias Ternary =
+  /// Carries out a program, which ends with `end`, for `count` elements of its sources, the instructions in order for
+  /// each element; each operation is rounded by itself. Sources of what is written may equal others, and must not overlap them in any
+  /// other way.
+  public typealias Chain =
+    @Sendable (
+      _ program: UnsafePointer<ChainInstruction>,
+      _ sources: UnsafePointer<UnsafeMutablePointer<Scalar>>, _ count: Int
+    ) -> Void
+
+  /// `y[i] = a[i] != 0 ? b[i] : c[i]`; NaN counts as not 0. Strides are 0 or 1.
+  public typealias Select =
     @Sendable (
       _ a: UnsafePointer<Scalar>, _ strideA: Int, _ b: UnsafePointer<Scalar>, _ strideB: Int,
       _ c: UnsafePointer<Scalar>, _ strideC: Int, _ y: UnsafeMutablePointer<Scalar>, _ count: Int
     ) -> Void
-  public typealias Pair = Ternary
-  public typealias Select = Ternary
 
   /// Reduces `count` contiguous elements to one, by a tree that depends on `count` alone: the same
   /// bits on AVX2, AVX-512 and for any caller. max and min give NaN if any element is NaN.
@@ -149,20 +180,18 @@ public struct ScalarKernels<Scalar>: Sendable {
   // wrapped to take them so: several times the price of a call.
   private struct UnaryEntry { let kernel: Unary }
   private struct BinaryEntry { let kernel: Binary }
-  private struct PairEntry { let kernel: Pair }
   private struct ReduceEntry { let kernel: Reduce }
   private let unaryEntries: [UnaryEntry]
   private let binaryEntries: [BinaryEntry]
-  private let pairEntries: [PairEntry]
   private let reduceEntries: [ReduceEntry]
 
   public func unary(_ code: UnaryCode) -> Unary { unaryEntries[Int(code.rawValue)].kernel }
   public func binary(_ code: BinaryCode) -> Binary { binaryEntries[Int(code.rawValue)].kernel }
-  public func pair(_ code: PairCode) -> Pair { pairEntries[code.index].kernel }
   public func reduce(_ code: ReductionCode) -> Reduce {
     reduceEntries[Int(code.rawValue)].kernel
   }
   public let select: Select
+  public let chain: Chain
   /// The sum of x·x, the bits that `reduce(.sum)` gives for the rounded squares.
   public let sumOfSquares: Reduce
   public let transpose: Transpose
@@ -186,8 +215,8 @@ public struct ScalarKernels<Scalar>: Sendable {
   /// The kernels of every code are collected here, not where they are made: array code that is
   /// compiled for one instruction set must not end up serving another.
   public init(
-    unary: (UnaryCode) -> Unary, binary: (BinaryCode) -> Binary, pair: (PairCode) -> Pair,
-    select: @escaping Select, reduce: (ReductionCode) -> Reduce,
+    unary: (UnaryCode) -> Unary, binary: (BinaryCode) -> Binary,
+    select: @escaping Select, chain: @escaping Chain, reduce: (ReductionCode) -> Reduce,
     sumOfSquares: @escaping Reduce, transpose: @escaping Transpose,
     matmul: @escaping Matmul,
     matmulWorkspace: Int, mostTransposedRows: Int, contract: @escaping Contract,
@@ -197,8 +226,8 @@ public struct ScalarKernels<Scalar>: Sendable {
   ) {
     unaryEntries = UnaryCode.allCases.map { UnaryEntry(kernel: unary($0)) }
     binaryEntries = BinaryCode.allCases.map { BinaryEntry(kernel: binary($0)) }
-    pairEntries = PairCode.allCases.map { PairEntry(kernel: pair($0)) }
     self.select = select
+    self.chain = chain
     reduceEntries = ReductionCode.allCases.map { ReduceEntry(kernel: reduce($0)) }
     self.sumOfSquares = sumOfSquares
     self.transpose = transpose

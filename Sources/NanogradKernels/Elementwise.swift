@@ -37,7 +37,7 @@ extension UnaryCode: UnaryOperation {
 
 /// What is computed from two arguments.
 @inline(__always)
-private func apply<V: Lanes>(_ code: BinaryCode, _ a: V, _ b: V) -> V {
+func apply<V: Lanes>(_ code: BinaryCode, _ a: V, _ b: V) -> V {
   switch code {
   case .add: a + b
   case .subtract: a - b

@@ -8,8 +8,7 @@ where E.Scalar == V.Scalar {
   ScalarKernels(
     unary: { unary($0, V.self) },
     binary: { binary($0, V.self) },
-    pair: { pair($0, V.self) },
-    select: select(V.self),
+    select: select(V.self), chain: chain(V.self),
     reduce: { reduction($0, V.self) }, sumOfSquares: sumOfSquares(V.self),
     transpose: { x, stride, rows, columns, y in transpose(x, stride, rows, columns, y, rows) },
     matmul: matmul(V.self, E.self),

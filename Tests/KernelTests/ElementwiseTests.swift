@@ -111,52 +111,76 @@ private func checkBinary<S: KernelScalar>(_ table: KernelTable, _: S.Type) {
   }
 }
 
-/// A pair gives the bits of its two operations, one after the other.
-private func checkPair<S: KernelScalar>(_ table: KernelTable, _: S.Type) {
+/// A chain gives the bits of its operations one after the other, whatever the number of elements, in place too.
+private func checkChain<S: KernelScalar>(_ table: KernelTable, _: S.Type) {
   let kernels = S.kernels(table)
+  let lanes = 64 / MemoryLayout<S>.size
   var sampler = Sampler(10)
-  func code(_ operation: PairCode.Operation) -> BinaryCode {
-    switch operation {
-    case .add: .add
-    case .subtract: .subtract
-    case .multiply: .multiply
-    case .maximum: .maximum
-    case .minimum: .minimum
-    }
+  var used: Set<ChainCode> = [.end]
+  func run(_ program: [ChainInstruction], _ sources: [Guarded<S>], _ count: Int) {
+    used.formUnion(program.map(\.code))
+    kernels.chain(
+      program + [ChainInstruction(.end)], sources.map { UnsafeMutablePointer(mutating: $0.const) },
+      count)
   }
-  XCTAssert(Set(PairCode.allCases).count == 30, "pairs that are one")
-  for pair in PairCode.allCases {
-    for count in Array(0...(128 / MemoryLayout<S>.size + 1)) + [1000] {
-      let samples: [[S]] = (0..<3).map { _ in sampler.mixed(max(count, 1)) }
-      for strides in 0..<8 {
-        let step = (0..<3).map { strides >> $0 & 1 }
-        let x = (0..<3).map { i in
-          Guarded(step[i] == 0 ? [samples[i][0]] : samples[i], shift: (count + i) % 4)
-        }
-        let between = Guarded<S>(count: count)
-        let expected = Guarded<S>(count: count)
-        kernels.binary(code(pair.first))(
-          x[0].const, step[0], x[1].const, step[1], between.pointer, count)
-        let second = kernels.binary(code(pair.second))
-        if pair.isResultFirst {
-          second(between.const, 1, x[2].const, step[2], expected.pointer, count)
+  for count in Array(0...(2 * lanes + 1)) + [9 * lanes + 3, 1000] {
+    let (a, b): ([S], [S]) = (sampler.mixed(max(count, 1)), sampler.mixed(max(count, 1)))
+    for code in BinaryCode.allCases {
+      for variant in 0..<4 {
+        let (isReversed, isNumber) = (variant & 1 == 1, variant & 2 == 2)
+        guard let chained = ChainCode(code, isReversed: isReversed) else { continue }
+        let x = Guarded(a, shift: count % 4)
+        let y = Guarded(isNumber ? [b[0]] : b, shift: (count + 1) % 4)
+        let (output, expected) = (Guarded<S>(count: count), Guarded<S>(count: count))
+        let step = isNumber ? 0 : 1
+        if isReversed {
+          kernels.binary(code)(y.const, step, x.const, 1, expected.pointer, count)
         } else {
-          second(x[2].const, step[2], between.const, 1, expected.pointer, count)
+          kernels.binary(code)(x.const, 1, y.const, step, expected.pointer, count)
         }
-        let output = Guarded<S>(count: count)
-        let kernel = kernels.pair(pair)
-        kernel(
-          x[0].const, step[0], x[1].const, step[1], x[2].const, step[2], output.pointer, count)
+        let program = [
+          ChainInstruction(.load),
+          ChainInstruction(isNumber ? chained.ofNumber : chained, source: 1),
+          ChainInstruction(.store, source: 2),
+        ]
+        run(program, [x, y, output], count)
         XCTAssert(
-          output.isIntact && same(output.values, expected.values), "\(table.name) \(pair) \(count)")
-        guard let own = step.firstIndex(of: 1) else { continue }
-        kernel(
-          x[0].const, step[0], x[1].const, step[1], x[2].const, step[2], x[own].pointer, count)
-        XCTAssert(
-          same(Array(x[own].values.prefix(count)), expected.values), "\(pair) in place")
+          output.isIntact && same(output.values, expected.values), "\(table.name) \(code) \(count)")
+        run(program, [x, y, x], count)
+        XCTAssert(same(Array(x.values.prefix(count)), expected.values), "\(code) in place")
       }
     }
+    for code in UnaryCode.allCases {
+      guard let chained = ChainCode(code) else { continue }
+      let (x, number) = (Guarded(a), Guarded([b[0]]))
+      let (output, expected) = (Guarded<S>(count: count), Guarded<S>(count: count))
+      kernels.unary(code)(x.const, expected.pointer, count)
+      let last = chained == .load ? [] : [ChainInstruction(chained)]
+      run(
+        [ChainInstruction(.loadNumber, source: 1), ChainInstruction(.load)] + last
+          + [ChainInstruction(.store, source: 2)], [x, number, output], count)
+      XCTAssert(
+        output.isIntact && same(output.values, expected.values), "\(table.name) \(code) \(count)")
+    }
+    // What is kept on the way, and results past the caches, whatever their alignment.
+    for shift in 0..<3 {
+      let (x, y) = (Guarded(a), Guarded([b[0]]))
+      let (between, output) = (Guarded<S>(count: count), Guarded<S>(count: count, shift: shift))
+      run(
+        [
+          ChainInstruction(.load), ChainInstruction(.addNumber, source: 1),
+          ChainInstruction(.store, source: 2), ChainInstruction(.square),
+          ChainInstruction(.prefetch, distance: 1 << 20), ChainInstruction(.subtract, source: 2),
+          ChainInstruction(.stream, source: 3),
+        ], [x, y, between, output], count)
+      let sums = a.prefix(count).map { $0 + b[0] }
+      XCTAssert(between.isIntact && same(between.values, sums), "\(table.name) kept \(count)")
+      XCTAssert(
+        output.isIntact && same(output.values, sums.map { $0 * $0 - $0 }),
+        "\(table.name) streamed \(count)")
+    }
   }
+  XCTAssertEqual(used, Set(ChainCode.allCases), "codes that no instruction has")
 }
 
 private func checkSelect<S: KernelScalar>(_ table: KernelTable, _: S.Type) {
@@ -224,7 +248,7 @@ final class ElementwiseTests: XCTestCase {
   }
   func testUnary() { forEach({ checkUnary($0, Float.self) }, { checkUnary($0, Double.self) }) }
   func testBinary() { forEach({ checkBinary($0, Float.self) }, { checkBinary($0, Double.self) }) }
-  func testPair() { forEach({ checkPair($0, Float.self) }, { checkPair($0, Double.self) }) }
+  func testChain() { forEach({ checkChain($0, Float.self) }, { checkChain($0, Double.self) }) }
   func testSelect() { forEach({ checkSelect($0, Float.self) }, { checkSelect($0, Double.self) }) }
 
   /// The special cases of IEEE 754's power, all pairs of a table of bases and exponents.

@@ -41,6 +41,14 @@ typedef float ngp_vector __attribute__((vector_size(32), may_alias));
 typedef float ngp_vector __attribute__((vector_size(16), may_alias));
 #endif
 
+/* Copies 64 bytes past the caches, to an address that is a multiple of 64. */
+static inline void ngp_stream_line(void *_Nonnull to, const void *_Nonnull from) {
+  ngp_vector line[64 / sizeof(ngp_vector)];
+  memcpy(line, from, 64);
+  for (size_t i = 0; i < 64 / sizeof(ngp_vector); i++)
+    __builtin_nontemporal_store(line[i], (ngp_vector *)to + i);
+}
+
 /* Copies bytes past the caches, for memory that will not be read soon: lines that are written whole
  * are then not fetched first. */
 static inline void ngp_stream(void *_Nonnull to, const void *_Nonnull from, size_t bytes) {
@@ -53,12 +61,8 @@ static inline void ngp_stream(void *_Nonnull to, const void *_Nonnull from, size
   }
   if (head > 0)
     memcpy(y, x, head);
-  for (y += head, x += head, bytes -= head; bytes >= 64; y += 64, x += 64, bytes -= 64) {
-    ngp_vector line[64 / sizeof(ngp_vector)];
-    memcpy(line, x, 64);
-    for (size_t i = 0; i < 64 / sizeof(ngp_vector); i++)
-      __builtin_nontemporal_store(line[i], (ngp_vector *)(void *)y + i);
-  }
+  for (y += head, x += head, bytes -= head; bytes >= 64; y += 64, x += 64, bytes -= 64)
+    ngp_stream_line(y, x);
   if (bytes > 0)
     memcpy(y, x, bytes);
 }

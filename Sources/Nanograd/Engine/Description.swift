@@ -137,7 +137,6 @@ extension Map.Kind {
     switch self {
     case .unary(let code): "\(code)"
     case .binary(let code): "\(code)"
-    case .pair(let code): "\(code.first) \(code.second)"
     case .select: "where"
     }
   }

@@ -4,24 +4,12 @@ internal import CMoves
 import NanogradKernelTable
 
 final class MapLoop<T: FloatElement>: StepLoop {
-  /// Where a tile comes from or goes to.
-  private struct Source {
-    /// The buffer; nil for a register.
-    let buffer: Int?
-    /// The offset of the view, or the number of the register.
-    let offset: Int
-    /// Elements from one to the next within a tile, 0 or 1 but for sources of `collect`.
-    let step: Int
-    /// Strides of the outer axes.
-    let strides: [Int]
-  }
-
-  private var operations: [TileOperation<T>] = []
-  private var sources: [Source] = []
+  private let operations: [TileOperation<T>]
+  private let sources: [TileSource]
   /// Where rows are reduced to, and what a reduction of nothing is.
   private let reductions: [(target: Int, start: T)]
   /// Inputs and stored results, which come first among the sources; registers follow.
-  private var memorySources: Int
+  private let memorySources: Int
   private let inputs: Int
   private let firstReduction: Int
   /// Elements of a row where tiles are whole rows, which are reduced each, else nil.
@@ -62,7 +50,6 @@ final class MapLoop<T: FloatElement>: StepLoop {
     near =
       !isNear && (isForAll || !map.copies.isEmpty)
       ? MapLoop(direct, shared: shared, isNear: true) : nil
-    let map = map.paired()
     let memory =
       map.inputs.map { ($0.buffer, $0.offset, $0.strides) }
       + map.instructions.filter(\.isStored).map { instruction in
@@ -100,109 +87,6 @@ final class MapLoop<T: FloatElement>: StepLoop {
     dimensions = merged.dimensions
     // Of no elements there is no row, whatever the first axis is.
     rowFactor = map.shape.size > 0 ? merged.rowFactor : 0
-    for (entry, strides) in zip(memory, merged.strides) {
-      sources.append(
-        Source(
-          buffer: entry.0, offset: entry.1, step: strides[strides.count - 1],
-          strides: Array(strides.dropLast())))
-    }
-
-    // Registers, given to results in order and taken back after their last use.
-    var lastUse = [Int](repeating: -1, count: map.instructions.count)
-    for (i, instruction) in map.instructions.enumerated() {
-      for case .result(let r) in instruction.operands { lastUse[r] = i }
-    }
-    var registerCount = 0
-    var free: [Int] = []
-    var sourceOfResult = [Int](repeating: 0, count: map.instructions.count)
-    var sourceOfRegister: [Int] = []
-    var collected: [Int: Int] = [:]
-    func register(_ sources: inout [Source]) -> Int {
-      if let r = free.popLast() { return r }
-      sources.append(Source(buffer: nil, offset: registerCount, step: 1, strides: []))
-      sourceOfRegister.append(sources.count - 1)
-      registerCount += 1
-      return registerCount - 1
-    }
-    var stored = map.inputs.count
-    var table = sources
-    for (i, instruction) in map.instructions.enumerated() {
-      var operands: [Int] = []
-      for operand in instruction.operands {
-        switch operand {
-        case .result(let r): operands.append(sourceOfResult[r])
-        case .input(let n):
-          if let source = collected[n] {
-            operands.append(source)
-          } else if table[n].step == 1 || (table[n].step == 0 && instruction.operands.count > 1) {
-            // Loops over one operand have no stride, not even 0.
-            operands.append(n)
-          } else {
-            let source = sourceOfRegisterAfter(register(&table))
-            operations.append(CollectOperation(a: n, y: source))
-            collected[n] = source
-            operands.append(source)
-          }
-        }
-      }
-      func sourceOfRegisterAfter(_ r: Int) -> Int { sourceOfRegister[r] }
-      let streams = isStreaming || !isNear && shared.contains(instruction.output)
-      let isDirect = instruction.isStored && !streams
-      // Squares that are only summed are squared as they are summed.
-      let isSquare =
-        instruction.kind == .binary(.multiply) && operands[0] == operands[1]
-        && table[operands[0]].step == 1 && !instruction.isStored && lastUse[i] < 0
-        && map.reductions.allSatisfy { $0.instruction != i || $0.code == .sum }
-      let target =
-        isSquare ? operands[0] : isDirect ? stored : sourceOfRegister[register(&table)]
-      sourceOfResult[i] = target
-      let operation: TileOperation<T> =
-        switch instruction.kind {
-        case .unary(let code): UnaryOperation(code, a: operands[0], y: target)
-        case .binary(let code):
-          BinaryOperation(code, a: operands[0], b: operands[1], y: target)
-        case .pair(let code):
-          TernaryOperation(
-            T.kernels.pair(code), a: operands[0], b: operands[1], c: operands[2], y: target)
-        case .select:
-          TernaryOperation(
-            T.kernels.select, a: operands[0], b: operands[1], c: operands[2], y: target)
-        }
-      if !isSquare { operations.append(operation) }
-      if instruction.isStored {
-        if streams { operations.append(StreamOperation(a: target, y: stored)) }
-        for (c, copy) in map.copies.enumerated() where copy.output == instruction.output {
-          operations.append(StreamOperation(a: target, y: firstReduction - map.copies.count + c))
-        }
-        stored += 1
-      }
-      for (r, reduction) in map.reductions.enumerated() where reduction.instruction == i {
-        operations.append(
-          ReduceOperation(
-            reduction.code, ofSquares: isSquare, a: target, y: firstReduction + r, rowLength: row))
-      }
-      for r in Set(
-        instruction.operands.compactMap({ if case .result(let r) = $0 { r } else { nil } }))
-      where lastUse[r] == i {
-        if table[sourceOfResult[r]].buffer == nil {
-          free.append(table[sourceOfResult[r]].offset)
-        }
-      }
-      if !isDirect && !isSquare && lastUse[i] < 0 { free.append(table[target].offset) }
-    }
-    sources = table
-    steps = .allocate(capacity: table.count + 1)
-    for (i, source) in table.enumerated() { steps[i] = source.step }
-    let outer = dimensions.count - 1
-    strides = .allocate(capacity: memory.count * outer + 1)
-    for i in 0..<memory.count {
-      for axis in 0..<outer { strides[i * outer + axis] = table[i].strides[axis] }
-    }
-    length = operations.count
-    program = .allocate(capacity: length + 1)
-    for (i, operation) in operations.enumerated() {
-      (program + i).initialize(to: Unmanaged.passUnretained(operation))
-    }
     // All tiles that are of use at one time stay within a first-level cache of 32 KiB, beside what is asked for
     // ahead.
     let room = 20 * 1024 / (map.mostTiles * MemoryLayout<T>.size)
@@ -211,9 +95,30 @@ final class MapLoop<T: FloatElement>: StepLoop {
       Swift.max(room & ~63, 128), takesOver ? 1024 / MemoryLayout<T>.size : 2048)
     tile = rowLength.map { Swift.max(most / $0, 1) * $0 } ?? most
     registerStride = tile + 5 * 64 / MemoryLayout<T>.size
+    let program = TileProgram<T>(
+      map,
+      sources: zip(memory, merged.strides).map { entry, strides in
+        TileSource(
+          buffer: entry.0, offset: entry.1, step: strides[strides.count - 1],
+          strides: Array(strides.dropLast()))
+      }, rowLength: row, ahead: isStreaming ? tile : 0,
+      streams: { [isStreaming] in isStreaming || !isNear && shared.contains($0.output) })
+    (operations, sources) = (program.operations, program.sources)
+    steps = .allocate(capacity: sources.count + 1)
+    for (i, source) in sources.enumerated() { steps[i] = source.step }
+    let outer = dimensions.count - 1
+    strides = .allocate(capacity: memory.count * outer + 1)
+    for i in 0..<memory.count {
+      for axis in 0..<outer { strides[i * outer + axis] = sources[i].strides[axis] }
+    }
+    length = operations.count
+    self.program = .allocate(capacity: length + 1)
+    for (i, operation) in operations.enumerated() {
+      (self.program + i).initialize(to: Unmanaged.passUnretained(operation))
+    }
     super.init(
       cost: Double(map.shape.size) * (0.3 + map.nanoseconds) + 20,
-      scratch: (registerCount * registerStride + 64) * MemoryLayout<T>.size)
+      scratch: (program.registers * registerStride + 64) * MemoryLayout<T>.size)
   }
 
   /// Merges axes that every source walks with one stride. The first axis keeps the rows.
@@ -310,17 +215,18 @@ final class MapLoop<T: FloatElement>: StepLoop {
   ) {
     var done = 0
     while done < length {
-      let n = Swift.min(tile, length - done)
+      var n = Swift.min(tile, length - done)
+      // Later tiles of what goes past the caches begin with whole lines.
+      if isStreaming && done == 0 && n == tile && rowLength == nil {
+        n -= Int(bitPattern: base[inputs] + start) % 64 / MemoryLayout<T>.size
+      }
       for s in 0..<memorySources { current[s] = base[s] + (start + done) * steps[s] }
       if let rowLength {
         let row = (start + done) / rowLength
         for s in firstReduction..<memorySources { current[s] = base[s] + row }
       }
       if takesOver { takeOver(done == 0 ? 0 : n, Swift.min(n + tile, length - done), current) }
-      // What the tile after the next will read.
-      let wanted = isStreaming ? Swift.min(tile, Swift.max(length - done - 2 * n, 0)) : 0
       for i in 0..<self.length {
-        if wanted > 0 { prefetch(i, of: wanted, after: 2 * n, current) }
         program[i]._withUnsafeGuaranteedRef { $0.run(current, steps, n) }
       }
       done += n
@@ -334,22 +240,6 @@ final class MapLoop<T: FloatElement>: StepLoop {
     for s in inputs..<firstReduction {
       for i in stride(from: start, to: end, by: 64 / MemoryLayout<T>.size) {
         ngp_prefetch_to_write(current[s] + i)
-      }
-    }
-  }
-
-  /// Asks for one operator's part of the tile after the next, so that memory is at work while the program is: what is
-  /// asked for one tile ahead comes too late in part, and more lines at once than a core can wait for are not asked
-  /// for at all.
-  private func prefetch(
-    _ part: Int, of wanted: Int, after n: Int,
-    _ current: UnsafeMutablePointer<UnsafeMutablePointer<T>>
-  ) {
-    let line = 64 / MemoryLayout<T>.size
-    let share = (wanted / line / length + 1) * line
-    for s in 0..<inputs where steps[s] == 1 {
-      for i in stride(from: part * share, to: Swift.min((part + 1) * share, wanted), by: line) {
-        ngp_prefetch(current[s] + n + i)
       }
     }
   }

@@ -54,8 +54,6 @@ struct Map {
   enum Kind: Hashable {
     case unary(UnaryCode)
     case binary(BinaryCode)
-    /// Two instructions at once: the operands of the first, and the other one of the second.
-    case pair(PairCode)
     case select
   }
 

@@ -45,14 +45,12 @@ final class BinaryOperation<T: FloatElement>: TileOperation<T> {
   }
 }
 
-/// A choice, or two instructions in one loop, which has the first one's results in registers of the processor.
-final class TernaryOperation<T: FloatElement>: TileOperation<T> {
-  private let kernel: ScalarKernels<T>.Ternary
+final class SelectOperation<T: FloatElement>: TileOperation<T> {
+  private let kernel = T.kernels.select
   private let b: Int
   private let c: Int
 
-  init(_ kernel: @escaping ScalarKernels<T>.Ternary, a: Int, b: Int, c: Int, y: Int) {
-    self.kernel = kernel
+  init(a: Int, b: Int, c: Int, y: Int) {
     self.b = b
     self.c = c
     super.init(a: a, y: y)
@@ -64,20 +62,32 @@ final class TernaryOperation<T: FloatElement>: TileOperation<T> {
   }
 }
 
+/// Simple instructions, carried out one after the other for a few vectors at a time.
+final class ChainOperation<T: FloatElement>: TileOperation<T> {
+  private let kernel = T.kernels.chain
+  private let program: UnsafeMutablePointer<ChainInstruction>
+
+  init(_ instructions: [ChainInstruction]) {
+    program = .allocate(capacity: instructions.count + 1)
+    for (i, instruction) in instructions.enumerated() {
+      (program + i).initialize(to: instruction)
+    }
+    (program + instructions.count).initialize(to: ChainInstruction(.end))
+    super.init(a: 0, y: 0)
+  }
+
+  deinit { program.deallocate() }
+
+  override func run(_ sources: Sources, _ steps: UnsafePointer<Int>, _ count: Int) {
+    kernel(program, sources, count)
+  }
+}
+
 /// Collects elements that lie apart into a tile.
 final class CollectOperation<T: FloatElement>: TileOperation<T> {
   override func run(_ sources: Sources, _ steps: UnsafePointer<Int>, _ count: Int) {
     let (x, y, stride) = (sources[a], sources[y], steps[a])
     for i in 0..<count { y[i] = x[i * stride] }
-  }
-}
-
-/// Writes a tile to memory past the caches.
-final class StreamOperation<T: FloatElement>: TileOperation<T> {
-  private let kernel = T.kernels.stream
-
-  override func run(_ sources: Sources, _ steps: UnsafePointer<Int>, _ count: Int) {
-    kernel(sources[a], sources[y], count)
   }
 }
 

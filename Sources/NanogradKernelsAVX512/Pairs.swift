@@ -1,1 +1,0 @@
-../NanogradKernels/Pairs.swift
