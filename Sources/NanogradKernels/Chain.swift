@@ -109,9 +109,46 @@ private struct Two<G: Group>: Group {
   }
 }
 
+/// Three times as many.
+private struct Three<G: Group>: Group {
+  typealias V = G.V
+  var low: Two<G>
+  var high: G
+
+  static var count: Int { 3 &* G.count }
+  @inline(__always) init(_ low: Two<G>, _ high: G) { (self.low, self.high) = (low, high) }
+  @inline(__always) init(number: V) { self.init(Two(number: number), G(number: number)) }
+  @inline(__always) static func load(_ p: UnsafePointer<V.Scalar>, _ rest: Int) -> Self {
+    Self(Two.load(p, rest), G.load(p + Two<G>.count, rest))
+  }
+  @inline(__always) func store(_ p: UnsafeMutablePointer<V.Scalar>, _ rest: Int) {
+    low.store(p, rest)
+    high.store(p + Two<G>.count, rest)
+  }
+  @inline(__always) func stream(_ p: UnsafeMutablePointer<V.Scalar>, _ rest: Int) {
+    low.stream(p, rest)
+    high.stream(p + Two<G>.count, rest)
+  }
+  @inline(__always) static func prefetch(_ p: UnsafePointer<V.Scalar>) {
+    Two<G>.prefetch(p)
+    G.prefetch(p + Two<G>.count)
+  }
+  @inline(__always) func applying(_ code: UnaryCode) -> Self {
+    Self(low.applying(code), high.applying(code))
+  }
+  @inline(__always) func applying(_ code: BinaryCode, _ y: Self) -> Self {
+    Self(low.applying(code, y.low), high.applying(code, y.high))
+  }
+  @inline(__always) func applied(_ code: BinaryCode, to y: Self) -> Self {
+    Self(low.applied(code, to: y.low), high.applied(code, to: y.high))
+  }
+}
+
 #if NANOGRAD_AVX512
   private typealias Largest<V: Lanes> = Two<Two<Two<One<V>>>>
-#elseif NANOGRAD_AVX2 || !arch(x86_64)
+#elseif NANOGRAD_AVX2
+  private typealias Largest<V: Lanes> = Three<Two<One<V>>>
+#elseif !arch(x86_64)
   private typealias Largest<V: Lanes> = Two<Two<One<V>>>
 #else
   private typealias Largest<V: Lanes> = Two<One<V>>

@@ -29,8 +29,9 @@ struct TileProgram<T: FloatElement> {
   private var free: [Int] = []
   /// The registers of inputs that were collected.
   private var collected: [Int: Int] = [:]
-  /// What is not yet an operation, and the instruction whose result it ends with.
+  /// What is not yet an operation, the map's instructions in it, and the one whose result it ends with.
   private var chain: [ChainInstruction] = []
+  private var chained: [Int] = []
   private var held: Int?
 
   /// The sources are the map's inputs, stored results, copies and reductions, in that order. Results that `streams`
@@ -56,7 +57,8 @@ struct TileProgram<T: FloatElement> {
       let isStreamed = instruction.isStored && streams(instruction)
       let direct = instruction.isStored && !isStreamed ? stored : nil
       if isSquare {
-        places[i] = operand(of: i, 0)
+        endChain()
+        places[i] = source(instruction.operands[0])
       } else if !extendChain(i) {
         append(i, to: direct)
       } else if let direct {
@@ -135,6 +137,7 @@ struct TileProgram<T: FloatElement> {
       append(inOrder, instruction.operands[1])
     }
     held = i
+    chained.append(i)
     return true
   }
 
@@ -145,11 +148,7 @@ struct TileProgram<T: FloatElement> {
   }
 
   private mutating func append(_ code: ChainCode, _ operand: Map.Operand) {
-    let source =
-      switch operand {
-      case .input(let n): collected[n] ?? n
-      case .result(let r): places[r] ?? 0
-      }
+    let source = source(operand)
     chain.append(
       ChainInstruction(sources[source].step == 0 ? code.ofNumber : code, source: source))
   }
@@ -174,35 +173,48 @@ struct TileProgram<T: FloatElement> {
     if let held, lastUses[held] >= 0 { spill() }
     held = nil
     if chain.isEmpty { return }
-    operations.append(ChainOperation(chain))
+    if let single { operations.append(single) } else { operations.append(ChainOperation(chain)) }
     chain = []
+    chained = []
+  }
+
+  /// What the chain is if it only loads, computes and stores: a loop for just that is faster.
+  private var single: TileOperation<T>? {
+    guard chained.count == 1, chain.count == 3, chain[2].code == .store else { return nil }
+    let instruction = map.instructions[chained[0]]
+    let operands = instruction.operands.map(source)
+    if operands.count == 1 && sources[operands[0]].step != 1 { return nil }
+    return operation(instruction, operands, chain[2].source)
   }
 
   /// An instruction that is an operation of its own.
   private mutating func append(_ i: Int, to direct: Int?) {
     let instruction = map.instructions[i]
-    let operands = instruction.operands.indices.map { operand(of: i, $0) }
+    endChain()
+    for case .input(let n) in instruction.operands where sources[n].step != 1 {
+      // Loops over one operand have no stride, not even 0.
+      if sources[n].step != 0 || instruction.operands.count == 1 { collect(n) }
+    }
     let target = direct ?? newRegister()
     places[i] = target
-    let operation: TileOperation<T> =
-      switch instruction.kind {
-      case .unary(let code): UnaryOperation(code, a: operands[0], y: target)
-      case .binary(let code): BinaryOperation(code, a: operands[0], b: operands[1], y: target)
-      case .select: SelectOperation(a: operands[0], b: operands[1], c: operands[2], y: target)
-      }
-    operations.append(operation)
+    operations.append(operation(instruction, instruction.operands.map(source), target))
   }
 
-  /// The source of an operand, which is a tile or a number.
-  private mutating func operand(of i: Int, _ o: Int) -> Int {
-    endChain()
-    switch map.instructions[i].operands[o] {
-    case .result(let r): return places[r] ?? 0
-    case .input(let n):
-      // Loops over one operand have no stride, not even 0.
-      let isUnary = map.instructions[i].operands.count == 1
-      if sources[n].step != 1 && (isUnary || sources[n].step != 0) { collect(n) }
-      return collected[n] ?? n
+  private func operation(
+    _ instruction: Map.Instruction, _ operands: [Int], _ target: Int
+  ) -> TileOperation<T> {
+    switch instruction.kind {
+    case .unary(let code): UnaryOperation(code, a: operands[0], y: target)
+    case .binary(let code): BinaryOperation(code, a: operands[0], b: operands[1], y: target)
+    case .select: SelectOperation(a: operands[0], b: operands[1], c: operands[2], y: target)
+    }
+  }
+
+  /// The source of an operand that is in memory.
+  private func source(_ operand: Map.Operand) -> Int {
+    switch operand {
+    case .input(let n): collected[n] ?? n
+    case .result(let r): places[r] ?? 0
     }
   }
 
