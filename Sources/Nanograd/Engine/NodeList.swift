@@ -52,6 +52,15 @@ final class NodeList {
   static func prefetch(_ tensor: Unmanaged<Tensor>) {
     ngp_prefetch_near(tensor.toOpaque())
     ngp_prefetch_near(tensor.toOpaque() + 64)
+    ngp_prefetch_near(tensor.toOpaque() + 112)
+  }
+
+  /// On the way down there is no list yet. What was made node after node often lies so, as far apart each time.
+  @inline(__always)
+  static func prefetch(beyond operand: Unmanaged<Tensor>, from tensor: Unmanaged<Tensor>) {
+    let distance = operand.toOpaque() - tensor.toOpaque()
+    ngp_prefetch_near(
+      UnsafeRawPointer(bitPattern: Int(bitPattern: operand.toOpaque()) &+ 8 &* distance))
   }
 
   /// Adds a node whose operands' numbers have been added.

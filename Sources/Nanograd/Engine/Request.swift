@@ -81,6 +81,7 @@ final class Request {
               append(operand)
             } else {
               nodes.path.append(.init(tensor: unmanaged, next: 0))
+              NodeList.prefetch(beyond: unmanaged, from: step.tensor)
             }
           }
         }
@@ -185,15 +186,8 @@ final class Request {
     for k in nodes.results.indices { nodes.results[k] = place[Int(nodes.results[k])] }
   }
 
-  /// The numbers of the leaves.
-  var leafNumbers: [Int] {
-    var numbers: [Int] = []
-    numbers.reserveCapacity(nodes.leaves.count)
-    for i in 0..<count where isInput(i) {
-      if nodes.entries[i].tensor._withUnsafeGuaranteedRef({ $0.leaf != nil }) { numbers.append(i) }
-    }
-    return numbers
-  }
+  /// The numbers of the leaves, in order. A stretch does not know which of its inputs are leaves.
+  var leafNumbers: [Int] { nodes.leaves.values.map { Int($0) }.sorted() }
 
   /// The value that an input brings.
   func value(_ i: Int) throws -> Value {
