@@ -84,8 +84,11 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
     self.blocks = blocks
     self.terms = terms
     hasPanels = contraction.hasPanels
-    panelsTogether = Swift.max(
-      T.kernels.cacheBlock / (Contraction.stretchDepth * T.kernels.panelWidth), 1)
+    // Packing rows takes longer than fetching panels once for each chunk.
+    panelsTogether =
+      terms.contains { $0.packsRows }
+      ? Int.max
+      : Swift.max(T.kernels.cacheBlock / (Contraction.stretchDepth * T.kernels.panelWidth), 1)
     let chunk = T.kernels.cacheBlock / (2 * Contraction.stretchDepth)
     self.chunk = chunk
     // Of views there may be so many that no integer holds the sum of their depths.
@@ -130,7 +133,7 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
     let workspace = scratch.assumingMemoryBound(to: T.self)
     let count = hasPanels ? T.kernels.panelCount(columns) : 0
     for first in stride(from: 0, to: count, by: panelsTogether) {
-      let panels = first..<Swift.min(first + panelsTogether, count)
+      let panels = first..<first + Swift.min(panelsTogether, count - first)
       var next = stretch(after: nil)
       while let stretch = next {
         for block in blocks {
@@ -267,6 +270,6 @@ extension View {
     guard columns != 1, rows == 1 else { return columns == 1 }
     return columns == 0
       || T.kernels.readsInPlace && columns > 0
-        && spreads(columns, elementSize: MemoryLayout<T>.size)
+        && columns * MemoryLayout<T>.size <= 1024 && spreads(columns, elementSize: MemoryLayout<T>.size)
   }
 }
