@@ -108,8 +108,9 @@ struct Product<V: Lanes> {
     guard n < 2 &* V.count, rowStrideA == 1 || columnStrideA == 1 else { return false }
     func vectors(_ count: Int) -> Int { (count &+ V.count &- 1) / V.count }
     let saved = m &* vectors(n) &- n &* vectors(m)
-    // A is transposed where its rows are contiguous, in a third of the time of as many multiply-adds.
-    return 3 &* saved > (columnStrideA == 1 ? m : 0)
+    // A is transposed where its rows are contiguous: in a third of the time of as many multiply-adds with vectors
+    // of sixteen, in all of it with those of eight.
+    return (V.count == 16 ? 3 : 1) &* saved > (columnStrideA == 1 ? m : 0)
   }
 
   /// B is read where it is as the left operand of the transposed product, whose right one is small. Each element
@@ -136,7 +137,8 @@ struct Product<V: Lanes> {
     let readsB = columnStrideB == 1 && m <= Blocking.rowsToReadDirectly
     let readsA =
       (columnStrideA == 1
-        || rowStrideA == 1 && columnStrideA &* MemoryLayout<Scalar>.stride <= 1024 && spreads(columnStrideA, elementSize: MemoryLayout<Scalar>.stride))
+        || rowStrideA == 1 && columnStrideA &* MemoryLayout<Scalar>.stride <= 1024
+          && spreads(columnStrideA, elementSize: MemoryLayout<Scalar>.stride))
       && (m <= Blocking.rowsOfAToReadDirectly || n <= Blocking.rowsToTranspose)
     let packsA =
       columnStrideA != 1 && rowStrideA != 1
@@ -214,11 +216,14 @@ struct Product<V: Lanes> {
       transposePadded(b, columnStrideB, columns, depth, packed, panelWidth)
     } else if columnStrideB == 1 {
       var first = 0
-      if width == 1 && columns == rowStrideB {
+      if columns == rowStrideB {
         // Narrow rows without gaps: a whole vector is as good as the part of it that is the row, as
         // far as the matrix reaches. The lanes beyond the row end in no element of C.
-        while first &* columns &+ V.count <= depth &* columns {
-          V.load(b + first &* columns).store(packed + first &* V.count)
+        while first &* columns &+ panelWidth <= depth &* columns {
+          for v in 0..<width {
+            V.load(b + (first &* columns &+ v &* V.count))
+              .store(packed + (first &* panelWidth &+ v &* V.count))
+          }
           first &+= 1
         }
       }
