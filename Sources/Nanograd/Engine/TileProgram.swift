@@ -33,15 +33,18 @@ struct TileProgram<T: FloatElement> {
   private var chain: [ChainInstruction] = []
   private var chained: [Int] = []
   private var held: Int?
+  /// How far from here the inputs' elements are that are asked for; 0 if that has been done.
+  private var ahead: Int
 
   /// The sources are the map's inputs, stored results, copies and reductions, in that order. Results that `streams`
-  /// go past the caches. While they do, what is `ahead` elements away in the inputs is asked for, if that is not 0.
+  /// go past the caches. What is `ahead` elements away in the inputs is asked for, if that is not 0.
   init(
     _ map: Map, sources: [TileSource], rowLength: Int, ahead: Int,
     streams: (Map.Instruction) -> Bool
   ) {
     self.map = map
     self.sources = sources
+    self.ahead = ahead
     var lastUses = [Int](repeating: -1, count: map.instructions.count)
     for (i, instruction) in map.instructions.enumerated() {
       for case .result(let r) in instruction.operands { lastUses[r] = i }
@@ -51,7 +54,6 @@ struct TileProgram<T: FloatElement> {
     let firstReduction = sources.count - map.reductions.count
     let firstCopy = firstReduction - map.copies.count
     var stored = map.inputs.count
-    var isAhead = ahead == 0
     for (i, instruction) in map.instructions.enumerated() {
       let isSquare = isOnlySummedSquare(i)
       let isStreamed = instruction.isStored && streams(instruction)
@@ -68,12 +70,7 @@ struct TileProgram<T: FloatElement> {
       if instruction.isStored {
         if isStreamed {
           hold(i)
-          if !isAhead {
-            for n in map.inputs.indices where sources[n].step == 1 {
-              chain.append(ChainInstruction(.prefetch, source: n, distance: ahead))
-            }
-            isAhead = true
-          }
+          askAhead()
           chain.append(ChainInstruction(.stream, source: stored))
         }
         for (c, copy) in map.copies.enumerated() where copy.output == instruction.output {
@@ -109,6 +106,15 @@ struct TileProgram<T: FloatElement> {
     }
   }
 
+  /// Has the chain ask for the inputs' memory, if no other has done so.
+  private mutating func askAhead() {
+    guard ahead > 0 else { return }
+    for n in map.inputs.indices where sources[n].step == 1 {
+      chain.append(ChainInstruction(.prefetch, source: n, distance: ahead))
+    }
+    ahead = 0
+  }
+
   /// Carries on the chain by an instruction, if it is simple enough for one.
   private mutating func extendChain(_ i: Int) -> Bool {
     let instruction = map.instructions[i]
@@ -123,6 +129,7 @@ struct TileProgram<T: FloatElement> {
     for case .input(let n) in instruction.operands where sources[n].step & ~1 != 0 { collect(n) }
     let isPlain = results.count < 2 || results[0] != results[1]
     let isSquare = !isPlain && inOrder == .multiply
+    askAhead()
     if let held, lastUses[held] > i || results.contains(held) && !isPlain && !isSquare { spill() }
     if case .unary = instruction.kind {
       take(instruction.operands[0])
