@@ -314,9 +314,16 @@ public struct KernelTable: Sendable {
   }
 }
 
-/// Whether rows or columns so far apart are held by enough sets of a cache: by a large power of 2, they share a few.
-/// No product of strides, which may be as large as integers are.
+/// Whether rows of B so far apart are held by enough sets of a cache: by a large power of 2, they share a few. No
+/// product of strides, which may be as large as integers are.
 @inlinable
 public func spreads(_ stride: Int, elementSize: Int) -> Bool {
   stride & (0 &- stride) <= 2048 / elementSize
+}
+
+/// Whether the columns of A that a tile takes, so far apart, lie on no more pages than a processor finds without
+/// looking them up: 64 for a depth of 256.
+@inlinable
+public func isOnFewPages(_ stride: Int, elementSize: Int) -> Bool {
+  stride.magnitude <= 1024 / elementSize.magnitude
 }

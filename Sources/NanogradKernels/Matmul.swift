@@ -137,8 +137,7 @@ struct Product<V: Lanes> {
     let readsB = columnStrideB == 1 && m <= Blocking.rowsToReadDirectly
     let readsA =
       (columnStrideA == 1
-        || rowStrideA == 1 && columnStrideA &* MemoryLayout<Scalar>.stride <= 1024
-          && spreads(columnStrideA, elementSize: MemoryLayout<Scalar>.stride))
+        || rowStrideA == 1 && isOnFewPages(columnStrideA, elementSize: MemoryLayout<Scalar>.stride))
       && (m <= Blocking.rowsOfAToReadDirectly || n <= Blocking.rowsToTranspose)
     let packsA =
       columnStrideA != 1 && rowStrideA != 1

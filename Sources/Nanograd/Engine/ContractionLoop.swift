@@ -270,7 +270,6 @@ extension View {
     guard columns != 1, rows == 1 else { return columns == 1 }
     return columns == 0
       || T.kernels.readsInPlace && columns > 0
-        && columns * MemoryLayout<T>.size <= 1024
-        && spreads(columns, elementSize: MemoryLayout<T>.size)
+        && isOnFewPages(columns, elementSize: MemoryLayout<T>.size)
   }
 }
