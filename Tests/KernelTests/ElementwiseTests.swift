@@ -118,7 +118,7 @@ private func checkChain<S: KernelScalar>(_ table: KernelTable, _: S.Type) {
   var sampler = Sampler(10)
   var used: Set<ChainCode> = [.end]
   func run(_ program: [ChainInstruction], _ sources: [Guarded<S>], _ count: Int) {
-    used.formUnion(program.map(\.code))
+    for instruction in program { used.insert(instruction.code) }
     kernels.chain(
       program + [ChainInstruction(.end)], sources.map { UnsafeMutablePointer(mutating: $0.const) },
       count)
