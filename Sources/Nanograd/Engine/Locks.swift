@@ -46,21 +46,20 @@ struct AtomicReference<Object: AnyObject>: ~Copyable, @unchecked Sendable {
   /// Takes the object out.
   func take() -> Object? { exchange(0) }
 
-  /// Puts an object in and drops what was there.
-  func put(_ object: Object) { _ = exchange(retained(object)) }
-
-  /// Puts an object in unless there is one.
-  func putFirst(_ object: Object) {
-    let new = retained(object)
-    if !address.compareExchange(expected: 0, desired: new, ordering: .acquiringAndReleasing)
-      .exchanged
-    {
-      Unmanaged.passUnretained(object).release()
-    }
+  /// Puts an object in and drops what was there. The caller's reference goes in, so that whoever takes the object
+  /// out is the only one to have it.
+  func put(_ object: consuming Object) {
+    _ = exchange(UInt(bitPattern: Unmanaged.passRetained(object).toOpaque()))
   }
 
-  private func retained(_ object: Object) -> UInt {
-    UInt(bitPattern: Unmanaged.passRetained(object).toOpaque())
+  /// Puts an object in unless there is one.
+  func putFirst(_ object: consuming Object) {
+    let new = Unmanaged.passRetained(object)
+    if !address.compareExchange(
+      expected: 0, desired: UInt(bitPattern: new.toOpaque()), ordering: .acquiringAndReleasing
+    ).exchanged {
+      new.release()
+    }
   }
 
   private func exchange(_ new: UInt) -> Object? {

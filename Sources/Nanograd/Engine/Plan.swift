@@ -198,7 +198,7 @@ final class Plan: @unchecked Sendable {
       if profile == nil { run(s, context) } else { profile?.run(s, segments[s], context) }
       try context.check()
     }
-    put(context)
+    put(consume context)
     return computed
   }
 
@@ -269,7 +269,7 @@ final class Plan: @unchecked Sendable {
   }
 
   /// Keeps the memory for the next run, and nothing of what this one read.
-  private func put(_ context: Context) {
+  private func put(_ context: consuming Context) {
     context.dropValues()
     spare.put(context)
   }

@@ -25,9 +25,10 @@ final class Spare: Sendable {
     return context.take()
   }
 
-  func put(_ used: Context) {
+  func put(_ used: consuming Context) {
+    let bytes = used.bytes
     context.put(used)
-    size.store(used.bytes, ordering: .relaxed)
+    size.store(bytes, ordering: .relaxed)
   }
 
   /// Bytes that all plans keep; while one runs, perhaps without its own.
