@@ -49,12 +49,12 @@ struct AtomicReference<Object: AnyObject>: ~Copyable, @unchecked Sendable {
   /// Puts an object in and drops what was there. The caller's reference goes in, so that whoever takes the object
   /// out is the only one to have it.
   func put(_ object: consuming Object) {
-    _ = exchange(UInt(bitPattern: Unmanaged.passRetained(object).toOpaque()))
+    _ = exchange(UInt(bitPattern: Unmanaged.passRetained(consume object).toOpaque()))
   }
 
   /// Puts an object in unless there is one.
   func putFirst(_ object: consuming Object) {
-    let new = Unmanaged.passRetained(object)
+    let new = Unmanaged.passRetained(consume object)
     if !address.compareExchange(
       expected: 0, desired: UInt(bitPattern: new.toOpaque()), ordering: .acquiringAndReleasing
     ).exchanged {

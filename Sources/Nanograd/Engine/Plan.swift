@@ -271,7 +271,7 @@ final class Plan: @unchecked Sendable {
   /// Keeps the memory for the next run, and nothing of what this one read.
   private func put(_ context: consuming Context) {
     context.dropValues()
-    spare.put(context)
+    spare.put(consume context)
   }
 
   /// The memory of the last run, or new memory if that is in use or of another size.

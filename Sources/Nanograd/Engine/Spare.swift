@@ -27,7 +27,7 @@ final class Spare: Sendable {
 
   func put(_ used: consuming Context) {
     let bytes = used.bytes
-    context.put(used)
+    context.put(consume used)
     size.store(bytes, ordering: .relaxed)
   }
 
