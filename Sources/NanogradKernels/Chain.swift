@@ -25,9 +25,24 @@ private protocol Group {
   func applied(_ code: BinaryCode, to y: Self) -> Self
 }
 
+/// What is in one vector.
+private protocol Vector: Group {
+  var x: V { get }
+}
+
+extension Vector {
+  @inline(__always) func applying(_ code: UnaryCode) -> Self { Self(number: code.apply(x)) }
+  @inline(__always) func applying(_ code: BinaryCode, _ y: Self) -> Self {
+    Self(number: apply(code, x, y.x))
+  }
+  @inline(__always) func applied(_ code: BinaryCode, to y: Self) -> Self {
+    Self(number: apply(code, y.x, x))
+  }
+}
+
 /// Less than a vector.
-private struct Rest<V: Lanes>: Group {
-  var x: V
+private struct Rest<V: Lanes>: Vector {
+  let x: V
 
   static var count: Int { 1 }
   @inline(__always) init(number: V) { x = number }
@@ -41,18 +56,11 @@ private struct Rest<V: Lanes>: Group {
     x.store(p, first: rest)
   }
   @inline(__always) static func prefetch(_ p: UnsafePointer<V.Scalar>) {}
-  @inline(__always) func applying(_ code: UnaryCode) -> Self { Self(number: code.apply(x)) }
-  @inline(__always) func applying(_ code: BinaryCode, _ y: Self) -> Self {
-    Self(number: apply(code, x, y.x))
-  }
-  @inline(__always) func applied(_ code: BinaryCode, to y: Self) -> Self {
-    Self(number: apply(code, y.x, x))
-  }
 }
 
 /// A vector.
-private struct One<V: Lanes>: Group {
-  var x: V
+private struct One<V: Lanes>: Vector {
+  let x: V
 
   static var count: Int { V.count }
   @inline(__always) init(number: V) { x = number }
@@ -65,38 +73,31 @@ private struct One<V: Lanes>: Group {
     withUnsafePointer(to: x) { ngp_stream_line(p, $0) }
   }
   @inline(__always) static func prefetch(_ p: UnsafePointer<V.Scalar>) { ngp_prefetch_near(p) }
-  @inline(__always) func applying(_ code: UnaryCode) -> Self { Self(number: code.apply(x)) }
-  @inline(__always) func applying(_ code: BinaryCode, _ y: Self) -> Self {
-    Self(number: apply(code, x, y.x))
-  }
-  @inline(__always) func applied(_ code: BinaryCode, to y: Self) -> Self {
-    Self(number: apply(code, y.x, x))
-  }
 }
 
-/// Twice as many.
-private struct Two<G: Group>: Group {
-  typealias V = G.V
-  var low: G
-  var high: G
+/// One group and another that follows it.
+private struct Both<Low: Group, High: Group>: Group where Low.V == High.V {
+  typealias V = Low.V
+  let low: Low
+  let high: High
 
-  static var count: Int { 2 &* G.count }
-  @inline(__always) init(_ low: G, _ high: G) { (self.low, self.high) = (low, high) }
-  @inline(__always) init(number: V) { self.init(G(number: number), G(number: number)) }
+  static var count: Int { Low.count &+ High.count }
+  @inline(__always) init(_ low: Low, _ high: High) { (self.low, self.high) = (low, high) }
+  @inline(__always) init(number: V) { self.init(Low(number: number), High(number: number)) }
   @inline(__always) static func load(_ p: UnsafePointer<V.Scalar>, _ rest: Int) -> Self {
-    Self(G.load(p, rest), G.load(p + G.count, rest))
+    Self(Low.load(p, rest), High.load(p + Low.count, rest))
   }
   @inline(__always) func store(_ p: UnsafeMutablePointer<V.Scalar>, _ rest: Int) {
     low.store(p, rest)
-    high.store(p + G.count, rest)
+    high.store(p + Low.count, rest)
   }
   @inline(__always) func stream(_ p: UnsafeMutablePointer<V.Scalar>, _ rest: Int) {
     low.stream(p, rest)
-    high.stream(p + G.count, rest)
+    high.stream(p + Low.count, rest)
   }
   @inline(__always) static func prefetch(_ p: UnsafePointer<V.Scalar>) {
-    G.prefetch(p)
-    G.prefetch(p + G.count)
+    Low.prefetch(p)
+    High.prefetch(p + Low.count)
   }
   @inline(__always) func applying(_ code: UnaryCode) -> Self {
     Self(low.applying(code), high.applying(code))
@@ -109,49 +110,17 @@ private struct Two<G: Group>: Group {
   }
 }
 
-/// Three times as many.
-private struct Three<G: Group>: Group {
-  typealias V = G.V
-  var low: Two<G>
-  var high: G
-
-  static var count: Int { 3 &* G.count }
-  @inline(__always) init(_ low: Two<G>, _ high: G) { (self.low, self.high) = (low, high) }
-  @inline(__always) init(number: V) { self.init(Two(number: number), G(number: number)) }
-  @inline(__always) static func load(_ p: UnsafePointer<V.Scalar>, _ rest: Int) -> Self {
-    Self(Two.load(p, rest), G.load(p + Two<G>.count, rest))
-  }
-  @inline(__always) func store(_ p: UnsafeMutablePointer<V.Scalar>, _ rest: Int) {
-    low.store(p, rest)
-    high.store(p + Two<G>.count, rest)
-  }
-  @inline(__always) func stream(_ p: UnsafeMutablePointer<V.Scalar>, _ rest: Int) {
-    low.stream(p, rest)
-    high.stream(p + Two<G>.count, rest)
-  }
-  @inline(__always) static func prefetch(_ p: UnsafePointer<V.Scalar>) {
-    Two<G>.prefetch(p)
-    G.prefetch(p + Two<G>.count)
-  }
-  @inline(__always) func applying(_ code: UnaryCode) -> Self {
-    Self(low.applying(code), high.applying(code))
-  }
-  @inline(__always) func applying(_ code: BinaryCode, _ y: Self) -> Self {
-    Self(low.applying(code, y.low), high.applying(code, y.high))
-  }
-  @inline(__always) func applied(_ code: BinaryCode, to y: Self) -> Self {
-    Self(low.applied(code, to: y.low), high.applied(code, to: y.high))
-  }
-}
+private typealias Two<V: Lanes> = Both<One<V>, One<V>>
+private typealias Four<V: Lanes> = Both<Two<V>, Two<V>>
 
 #if NANOGRAD_AVX512
-  private typealias Largest<V: Lanes> = Two<Two<Two<One<V>>>>
+  private typealias Largest<V: Lanes> = Both<Four<V>, Four<V>>
 #elseif NANOGRAD_AVX2
-  private typealias Largest<V: Lanes> = Three<Two<One<V>>>
+  private typealias Largest<V: Lanes> = Both<Four<V>, Two<V>>
 #elseif !arch(x86_64)
-  private typealias Largest<V: Lanes> = Two<Two<One<V>>>
+  private typealias Largest<V: Lanes> = Four<V>
 #else
-  private typealias Largest<V: Lanes> = Two<One<V>>
+  private typealias Largest<V: Lanes> = Two<V>
 #endif
 
 /// Carries out the program for whole groups from element `start` on; where it stops.
