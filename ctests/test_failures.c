@@ -269,6 +269,7 @@ static ng_status read_y(void) {
   return ng_read(y, out, ng_size(y) * ng_dtype_size(ng_dtype_of(y)));
 }
 static ng_status go_backward(void) { return ng_backward(loss); }
+static ng_status go_backward_along(void) { return ng_backward_eval(loss, &y, 1); }
 
 static void test_operators(void **state) {
   (void)state;
@@ -276,6 +277,7 @@ static void test_operators(void **state) {
     const struct trial trials[] = {
         {texts[build], make_operator, read_y, NULL},
         {"its gradient", make_operator, go_backward, NULL},
+        {"its gradient and value", make_operator, go_backward_along, NULL},
     };
     try_all(trials, COUNT(trials));
   }

@@ -83,6 +83,26 @@ static void test_gradients_follow(void **state) {
   expect_numbers(ng_grad(w), NUMBERS(8, 9), 0);
 }
 
+static void test_values_along(void **state) {
+  (void)state;
+  ng_tensor *p = make_parameter(NG_FLOAT32, SHAPE(2, 3), NUMBERS(1, 5, 2, 0, 1, 7));
+  ng_tensor *logits = ng_multiply_scalar(p, 2);
+  ng_tensor *classes = make(NG_INT64, SHAPE(2), NUMBERS(1, 0));
+  ng_tensor *error = ng_cross_entropy_logits_indices(logits, classes);
+  ng_tensor *digits = ng_argmax(logits, -1, 0), *right = ng_equal(digits, classes);
+  expect_ok(ng_backward_eval(error, TENSORS(digits, right, error, p), 4));
+  expect_numbers(digits, NUMBERS(1, 2), 0);
+  expect_numbers(right, NUMBERS(1, 0), 0);
+  double alone = ng_item(error);
+  float along[6], once[6];
+  expect_ok(ng_read(ng_grad(p), along, sizeof along));
+  expect_ok(ng_zero_grad(&p, 1));
+  expect_ok(ng_backward_eval(error, NULL, 0));
+  expect_ok(ng_read(ng_grad(p), once, sizeof once));
+  assert_memory_equal(along, once, sizeof along);
+  assert_true(ng_item(error) == alone);
+}
+
 static void test_every_view_follows(void **state) {
   (void)state;
   /* Operators that could be views must not keep showing old numbers, nor change with the leaf when
@@ -207,6 +227,7 @@ int main(void) {
       TEST(test_assign),
       TEST(test_optimizer_step),
       TEST(test_gradients_follow),
+      TEST(test_values_along),
       TEST(test_every_view_follows),
       TEST(test_only_what_depends),
       TEST(test_asked_in_any_order),

@@ -113,11 +113,12 @@ static double train(const struct gru *gru, struct mnist_set *set, ng_optimizer *
     mnist_batch(set, step % per_epoch * batch, batch, &x, &t);
     ng_tensor *logits = gru_classify(gru, x);
     ng_tensor *loss = ng_cross_entropy_logits_indices(logits, t);
-    ng_backward(loss);
+    ng_tensor *right = ng_equal(ng_argmax(logits, -1, 0), t);
+    ng_tensor *accuracy = ng_mean(ng_cast(right, NG_FLOAT32), 0, NULL, 0);
+    ng_backward_eval(loss, &accuracy, 1);
     progress.loss = ng_item(loss);
     if (step % every == 0 || step == steps - 1) {
-      ng_tensor *right = ng_equal(ng_argmax(logits, -1, 0), t);
-      progress.accuracy = ng_item(ng_mean(ng_cast(right, NG_FLOAT32), 0, NULL, 0));
+      progress.accuracy = ng_item(accuracy);
       pictures_add(pictures, step, progress.loss, progress.accuracy);
     }
     ng_optimizer_step(optimizer);

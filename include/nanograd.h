@@ -555,9 +555,16 @@ NG_API ng_tensor *ng_lstm(ng_tensor *x, ng_tensor *h, ng_tensor *c, ng_tensor *w
 /** Computes a loss (one element) and its gradient for every Parameter it depends on, in one pass, and
  * adds each gradient to what the Parameter has accumulated since `ng_zero_grad`. The loss's value is
  * kept for `ng_item`; other tensors of the same graph are computed again when they are read, unless
- * `ng_eval` has computed them before. On failure nothing is added. Errors: `NG_ERROR_SHAPE`, `NG_ERROR_DTYPE`,
+ * `ng_eval` has computed them before, or `ng_backward_eval` along. On failure nothing is added. Errors: `NG_ERROR_SHAPE`, `NG_ERROR_DTYPE`,
  * `NG_ERROR_INDEX`, `NG_ERROR_MEMORY`. */
 NG_API ng_status ng_backward(ng_tensor *loss);
+
+/** `ng_backward` and `ng_eval` in one pass: computes `count` other tensors, of any shape and dtype, with
+ * the loss and its gradients, and keeps their values. What they share with the loss is computed once: the
+ * accuracy of its logits costs little here, and another run of the network when it is read later. No
+ * gradient comes from them. Where they depend on a gradient, that is the one before. Errors: those of both;
+ * everything is then as before. */
+NG_API ng_status ng_backward_eval(ng_tensor *loss, ng_tensor *const *tensors, int32_t count);
 
 /** The gradient that a Parameter has accumulated, as a Variable of its shape; zeros if there is none.
  * The handle goes on following what is accumulated later. Error: `NG_ERROR_STATE` if not a Parameter. */

@@ -8,6 +8,13 @@ public func ng_backward(_ loss: Handle?) -> ng_status {
   status { try tensor(loss, "the loss").backward() }
 }
 
+@_cdecl("ng_backward_eval") @implementation
+public func ng_backward_eval(
+  _ loss: Handle?, _ list: UnsafePointer<Handle?>?, _ count: Int32
+) -> ng_status {
+  status { try tensor(loss, "the loss").backward(evaluating: tensors(list, count)) }
+}
+
 @_cdecl("ng_grad") @implementation
 public func ng_grad(_ parameter: Handle?) -> Handle? {
   made {

@@ -12,6 +12,10 @@ final class EngineDerivationTests: EngineTestCase {
     return try body()
   }
 
+  private func computedPlainly(_ root: Tensor) throws -> Evaluated {
+    Evaluated(root: root, value: try isPlain { try root.evaluated() })
+  }
+
   /// A scalar among the roots of a random graph that leads to a Parameter, and the Parameters.
   private func loss(_ graph: RandomGraph) -> (loss: Tensor, parameters: [Tensor])? {
     graph.roots.first { $0.size == 1 && $0.leaf == nil && $0.leadsToParameter }
@@ -64,20 +68,80 @@ final class EngineDerivationTests: EngineTestCase {
       let stretched = try RandomGraph(seed: seed)
       guard let (root, targets) = self.loss(stretched) else { return XCTFail("another graph") }
       try stretched.write(seed: seed)
-      let request = try Request([root], isWhole: true)
+      let along = stretched.roots.filter { $0.leaf == nil }
+      let request = try Request([root] + along, isWhole: true)
       let leaves = request.leafNumbers.map(request.node)
-      let stretches = Stretches(request, results: [request.count - 1], length: 1 + Int(seed % 9))
+      let stretches = Stretches(request, results: request.results, length: 1 + Int(seed % 9))
       let ones = try full(1, like: root)
       guard
         let values = try stretches.carriedBack(ones, leaves.map { _ in nil }, carry)
       else { return XCTFail("seed \(seed): no plan") }
       var shares = TensorMap<Value>()
-      for (leaf, value) in zip(leaves, values.dropFirst()) { if let value { shares[leaf] = value } }
+      for (leaf, value) in zip(leaves, values.dropFirst(1 + along.count)) {
+        if let value { shares[leaf] = value }
+      }
       let got = targets.compactMap { t in shares[t].map { Evaluated(root: t, value: $0) } }
       let text = difference(got, once, tolerance: tolerance)
       XCTAssertNil(text, "seed \(seed), in stretches")
+      for (root, value) in zip(along, values.dropFirst()) {
+        let got = Evaluated(root: root, value: try XCTUnwrap(value))
+        let text = difference([got], [try computedPlainly(root)], tolerance: tolerance)
+        XCTAssertNil(text, "seed \(seed), computed along in stretches")
+      }
     }
     XCTAssertGreaterThan(compared, 500)
+  }
+
+  /// Tensors that `backward` computes along: operators twice and known before, leaves, numbers, and the loss.
+  func testValuesComputedAlong() throws {
+    for seed in UInt64(1)...600 {
+      let graph = try RandomGraph(seed: seed)
+      let tolerance = graph.isSingle ? 1e-4 : 1e-11
+      guard let (loss, parameters) = loss(graph) else { continue }
+      try graph.write(seed: seed)
+      try isPlain { try loss.backward() }
+      let gradients = try accumulated(parameters)
+      let roots = graph.roots.filter { $0.leaf == nil }
+      let want = try roots.map(computedPlainly)
+      for round in 0..<3 {
+        let again = try RandomGraph(seed: seed)
+        guard let (loss, parameters) = self.loss(again) else { return XCTFail("another graph") }
+        try again.write(seed: seed)
+        let roots = again.roots.filter { $0.leaf == nil }
+        if round == 2 { try evaluate(Array(roots.suffix(2))) }
+        let others = roots + again.leaves + [loss, roots[0], try full(2, like: loss)]
+        try loss.backward(evaluating: Array(others.dropFirst(round)))
+        for root in roots.dropFirst(round) { XCTAssertNotNil(root.memo.value, "seed \(seed)") }
+        let got = try roots.map { Evaluated(root: $0, value: try $0.evaluated()) }
+        for (got, want) in [(got, want), (try accumulated(parameters), gradients)] {
+          XCTAssertNil(
+            difference(got, want, tolerance: tolerance), "seed \(seed), round \(round)")
+        }
+      }
+    }
+  }
+
+  /// What depends on a gradient is computed with the one before, and again when it is asked for.
+  func testAGradientComputedAlong() throws {
+    let w = try Tensor(parameter: [3.0], [])
+    let loss = try w * w
+    try loss.backward()
+    let slope = try 10 * w.grad!
+    try loss.backward(evaluating: [slope, w.grad!])
+    XCTAssertEqual(try slope.item(), 120)
+    XCTAssertEqual(try w.grad!.item(), 12)
+    XCTAssertEqual(try loss.item(), 9)
+  }
+
+  /// What cannot be computed keeps the gradients from being added.
+  func testNothingIsAddedIfWhatIsAlongFails() throws {
+    let w = try Tensor(parameter: [3.0, 1.0], [2])
+    let loss = try sum(w * w)
+    let bad = try gather(w, at: Tensor(variable: [Int32(9)], [1]), axis: 0)
+    XCTAssertThrowsError(try loss.backward(evaluating: [bad]))
+    XCTAssertFalse(w.leaf!.hasGradient)
+    try loss.backward(evaluating: [w])
+    XCTAssertEqual(try w.grad!.values(Double.self), [6, 2])
   }
 
   func testStretchesOfRandomGraphs() throws {

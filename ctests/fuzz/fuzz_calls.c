@@ -168,9 +168,9 @@ static int is_affordable(struct call *call, int number) {
     if (call->weight == heavy)
       return 0;
     work += program->elements;
-    if (number == CALL_ng_backward || number == CALL_ng_graph_dot ||
-        number == CALL_ng_graph_mermaid || number == CALL_ng_graph_tree ||
-        number == CALL_ng_plan_profile)
+    if (number == CALL_ng_backward || number == CALL_ng_backward_eval ||
+        number == CALL_ng_graph_dot || number == CALL_ng_graph_mermaid ||
+        number == CALL_ng_graph_tree || number == CALL_ng_plan_profile)
       work = saturating(work, 7);
     if (number == CALL_ng_check_gradients)
       work = saturating(work, 2 * parameter_elements(program) + 7);

@@ -87,23 +87,23 @@ final class Recipe: Sendable {
   }
 }
 
-/// A graph from which something is derived for each of its leaves.
+/// A graph from whose first root something is derived for each of its leaves, while all roots are computed.
 struct Derivation {
-  private let root: Tensor
+  private let roots: [Tensor]
   private let request: Request
   /// The time on the clock of all leaves at which this began.
   private let start = Leaf.now
   /// The leaves, in the order in which they were found.
   let leaves: [Tensor]
 
-  init(from root: Tensor) throws {
-    self.root = root
-    request = try Request([root], isWhole: true)
+  init(from root: Tensor, beside others: [Tensor]) throws {
+    roots = [root] + others
+    request = try Request(roots, isWhole: true)
     let numbers = request.leafNumbers
     leaves = [Tensor](count: numbers.count) { [request] in request.node(numbers[$0]) }
   }
 
-  /// Computes the root, which keeps its value, and what `carry` brings from a seed at the root to each leaf,
+  /// Computes the roots, which keep their values, and what `carry` brings from a seed at the first to each leaf,
   /// added to what stands beside the leaf, if something does. What it brings must depend on nothing but the
   /// graph's structure, because it is called only where that is new, and so is the seed made.
   func values(
@@ -114,14 +114,14 @@ struct Derivation {
     if isApart, !Evaluation.isPlain.load(ordering: .relaxed) {
       let given = try beside.map { try $0?.evaluated() }
       if request.isLong {
-        let stretches = Stretches(request, results: [request.count - 1])
+        let stretches = Stretches(request, results: request.results)
         if let values = try stretches.carriedBack(seed(), given, carry) { return kept(values) }
       } else if let values = try planned(seed, beside, given, carry) {
         return kept(values)
       }
     }
     let derived = try derived(seed(), beside, carry)
-    try evaluate([root] + derived.compactMap { $0 })
+    try evaluate(roots + derived.compactMap { $0 })
     return try derived.map { try $0?.evaluated() }[...]
   }
 
@@ -133,7 +133,7 @@ struct Derivation {
     var places = TensorMap<Recipe.Source>()
     for i in 0..<request.count { places[request.node(i)] = .node(i) }
     for (i, tensor) in beside.enumerated() { if let tensor { places[tensor] = .given(i) } }
-    let tensors = try [root] + derived(seed(), beside, carry)
+    let tensors = try roots + derived(seed(), beside, carry)
     guard let recipe = try Recipe(tensors, places: places, isBorder: false) else { return nil }
     let values = try recipe.run(request.value, given: given)
     PlanCache.insert(recipe, structure)
@@ -143,27 +143,27 @@ struct Derivation {
   private func derived(
     _ seed: Tensor, _ beside: [Tensor?], _ carry: Carry
   ) throws -> [Tensor?] {
-    let shares = try carry((0..<request.count).map(request.node), [(root, seed)], leaves)
+    let shares = try carry((0..<request.count).map(request.node), [(roots[0], seed)], leaves)
     return try zip(shares, beside).map { share, sum in
       try share.map { share in try sum.map { try $0 + share } ?? share }
     }
   }
 
-  /// Takes the root's value off the list.
+  /// Takes the roots' values off the list.
   private func kept(_ values: [Value?]) -> ArraySlice<Value?> {
-    if root.leaf == nil, let first = values.first, let value = first {
-      request.keep(value, for: request.count - 1)
+    for (i, value) in zip(request.results, values) where !request.isInput(i) {
+      if let value { request.keep(value, for: i) }
     }
-    return values.dropFirst()
+    return values.dropFirst(roots.count)
   }
 
-  /// Notes that the root's value still holds after these leaves have changed, once each or not at all, if
-  /// nothing else has and the root does not depend on them.
-  func keepRoot(despite changed: [Tensor]) {
+  /// Notes that the roots' values still hold after these leaves have changed, once each or not at all, if
+  /// nothing else has and the roots do not depend on them.
+  func keepRoots(despite changed: [Tensor]) {
     let now = Leaf.now
     let changes = changed.count { ($0.leaf?.version ?? 0) > start }
     if now == start + UInt64(changes), changed.allSatisfy({ request.number($0) == nil }) {
-      root.memo.clock = now
+      for root in roots where root.leaf == nil { root.memo.clock = now }
     }
   }
 }

@@ -13,7 +13,7 @@ final class Request {
   private var claim: Reserve.Claim?
 
   var count: Int { nodes.entries.count }
-  /// The nodes that are asked for and have to be computed.
+  /// The nodes that are asked for and have to be computed; of a whole graph, all that are asked for, one by one.
   var results: [Int] { nodes.results.all.map { Int($0) } }
   func node(_ i: Int) -> Tensor { nodes.entries[i].tensor.takeUnretainedValue() }
 
@@ -40,7 +40,7 @@ final class Request {
     var isResult = roots.count > 1 ? [Bool](repeating: false, count: count) : []
     for root in roots {
       let i = Int(number(root) ?? 0)
-      guard !isInput(i), isResult.isEmpty || !isResult[i] else { continue }
+      guard isWhole || !isInput(i) && (isResult.isEmpty || !isResult[i]) else { continue }
       if !isResult.isEmpty { isResult[i] = true }
       nodes.results.append(Int32(i))
     }

@@ -80,7 +80,7 @@ struct Stretches {
     try values[i] ?? request.value(i)
   }
 
-  /// The value of the last node, and what is carried back from a seed there to each leaf, added to what is
+  /// The values of the results, and what is carried back from a seed at the first to each leaf, added to what is
   /// given for the leaf. Of the nodes, only those between stretches keep their values until then; the rest is
   /// computed once more. Nil if some stretch cannot be planned.
   func carriedBack(_ seed: Tensor, _ given: [Value?], _ carry: Carry) throws -> [Value?]? {
@@ -89,7 +89,7 @@ struct Stretches {
     var sums: [Int: Value] = [:]
     var reached: Set<Int> = []
     for (leaf, value) in zip(leaves, given) { sums[leaf] = value }
-    sums[request.count - 1] = try seed.evaluated()
+    sums[results[0]] = try seed.evaluated()
     for part in parts.reversed() {
       let (form, origin) = (part.form, part.origin)
       let seeds = form.request.results.filter { sums[origin[$0]] != nil }
@@ -111,7 +111,8 @@ struct Stretches {
         reached.insert(origin[i])
       }
     }
-    return [values[request.count - 1]] + leaves.map { reached.contains($0) ? sums[$0] : nil }
+    return try results.map { try value($0, values) }
+      + leaves.map { reached.contains($0) ? sums[$0] : nil }
   }
 
   /// What is carried back through one stretch, from stand-ins for the seeds, and added to stand-ins for what

@@ -3,7 +3,9 @@
 extension Tensor {
   /// Computes this loss (one element) and its gradient for every Parameter it depends on, in one pass, and
   /// adds each gradient to what the Parameter has accumulated. On failure nothing is added.
-  public func backward() throws {
+  /// `evaluating`: other tensors, of any shape and dtype, whose values are computed in the same pass and kept as
+  /// by `evaluate`, such as the accuracy of the loss's logits; no gradient comes from them.
+  public func backward(evaluating others: [Tensor] = []) throws {
     guard size == 1 else {
       throw NanogradError(
         .shape, "a loss of shape \(shape), expected one element; sum or mean gives one",
@@ -13,7 +15,7 @@ extension Tensor {
       throw NanogradError(
         .dtype, "a loss of \(dtype), expected float32 or float64", function: "backward")
     }
-    let derivation = try Derivation(from: self)
+    let derivation = try Derivation(from: self, beside: others)
     let leaves = derivation.leaves
     let sums = leaves.map { $0.leaf?.hasGradient == true ? $0.grad : nil }
     let totals = try derivation.values(from: full(1, like: self), beside: sums) {
@@ -27,6 +29,6 @@ extension Tensor {
       leaf.grad?.leaf?.replace(total)
       leaf.leaf?.hasGradient = true
     }
-    derivation.keepRoot(despite: leaves.compactMap(\.leaf?.gradient))
+    derivation.keepRoots(despite: leaves.compactMap(\.leaf?.gradient))
   }
 }

@@ -151,6 +151,7 @@ _FUNCTIONS = """
     ng_lstm*(ttttttttipp) t
     # Gradients
     ng_backward*(t) i
+    ng_backward_eval*(tpi) i
     ng_grad(t) t
     ng_zero_grad(pi) i
     ng_gradients*(ttpip) i

@@ -144,9 +144,10 @@ class Tensor:
         number: float | int = np.asarray(self.val).item()
         return number
 
-    def backward(self) -> None:
-        """Computes the gradient of this scalar for every Parameter it depends on, and adds each to the Parameter's."""
-        check(lib.backward(self._handle))
+    def backward(self, *others: Tensor) -> None:
+        """Computes the gradient of this scalar for every Parameter it depends on, and adds each to the Parameter's. The
+        values of other tensors, such as an accuracy, are computed in the same pass."""
+        check(lib.backward_eval(self._handle, _data.handles(others), len(others)))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if copy is False:
