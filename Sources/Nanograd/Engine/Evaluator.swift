@@ -9,9 +9,6 @@ public func evaluate(_ tensors: [Tensor]) throws {
   func isKnown(_ tensor: Tensor) -> Bool { tensor.leaf != nil || tensor.memo.clock == now }
   let roots = tensors.contains(where: isKnown) ? tensors.filter { !isKnown($0) } : tensors
   guard !roots.isEmpty else { return }
-  for root in roots where root.size == 0 && root.memo.value == nil {
-    root.memo.value = try root.zeroed()
-  }
   let request = try Request(roots)
   if request.nodes.results.count > 0 {
     let values = try request.run()
@@ -80,6 +77,7 @@ extension Tensor {
   func evaluated() throws -> Value {
     if let leaf { return try leaf.value ?? zeroed() }
     if constant != nil { return try compute([]) }
+    if size == 0 { return try zeroed() }
     try evaluate([self])
     guard let value = memo.value else { throw NanogradError(.state, "has no value") }
     return value

@@ -71,8 +71,8 @@ public func logSumExp(_ a: Tensor, axes: [Int]? = nil, keep: Bool = false) throw
   let set = try Axes(axes, of: a.shape)
   let largest = try stopGradient(reduction(.max, a, set, keep: true))
   // An infinite largest is not subtracted: ∞ - ∞ would be NaN.
-  let finite = try equal(largest - largest, a.number(0))
-  let shift = try select(finite, largest, a.number(0))
+  let zero = try a.number(0)
+  let shift = try select(equal(largest - largest, zero), largest, zero)
   let kept = try shift + log(reduction(.sum, exp(a - shift), set, keep: true))
   let result = try keep ? kept : reshape(kept, to: set.reduce(a.shape, keep: false))
   return try named(result, "logsumexp($0)", .one(a))
@@ -137,7 +137,8 @@ public func squaredError(_ y: Tensor, _ t: Tensor) throws -> Tensor {
 /// mean(-(t·ln(y + ε) + (1 - t)·ln(1 - y + ε))), ε = 1e-12, for probabilities y.
 public func binaryCrossEntropy(_ y: Tensor, _ t: Tensor) throws -> Tensor {
   try requireEqual(y, t, "binary_cross_entropy")
-  let likelihood = try t * log(y + epsilon) + (1 - t) * log(1 - y + epsilon)
+  let (one, small) = try (y.number(1), y.number(epsilon))
+  let likelihood = try t * log(y + small) + (one - t) * log(one - y + small)
   return try crossEntropy(-mean(likelihood), y, t)
 }
 
