@@ -308,6 +308,22 @@ def test_evaluate():
     assert b == 3 and ng.evaluate(x.sum()) == 3
 
 
+def test_values_along_with_gradients():
+    w = ng.Parameter([[1.0, 5.0, 2.0], [0.0, 1.0, 7.0]])
+    logits = w * 2.0
+    digits = ng.argmax(logits)
+    loss = ng.cross_entropy_logits(logits, np.eye(3)[[1, 0]])
+    loss.backward(digits, logits, w)
+    assert digits.val.tolist() == [1, 2]
+    along = w.grad.copy()
+    ng.SGD([w], 0.1).zero_grad()
+    loss.backward()
+    np.testing.assert_array_equal(w.grad, along)
+    with pytest.raises(IndexError):
+        loss.backward(ng.index_select(w, [7]))
+    np.testing.assert_array_equal(w.grad, along)
+
+
 OPTIMIZERS = {
     "sgd": lambda p: ng.SGD(p, 0.1),
     "momentum": lambda p: ng.SGD(p, 0.1, momentum=0.9),
