@@ -555,8 +555,8 @@ NG_API ng_tensor *ng_lstm(ng_tensor *x, ng_tensor *h, ng_tensor *c, ng_tensor *w
 /** Computes a loss (one element) and its gradient for every Parameter it depends on, in one pass, and
  * adds each gradient to what the Parameter has accumulated since `ng_zero_grad`. The loss's value is
  * kept for `ng_item`; other tensors of the same graph are computed again when they are read, unless
- * `ng_eval` has computed them before, or `ng_backward_eval` along. On failure nothing is added. Errors: `NG_ERROR_SHAPE`, `NG_ERROR_DTYPE`,
- * `NG_ERROR_INDEX`, `NG_ERROR_MEMORY`. */
+ * `ng_eval` has computed them before, or `ng_backward_eval` along. On failure nothing is added.
+ * Errors: `NG_ERROR_SHAPE`, `NG_ERROR_DTYPE`, `NG_ERROR_INDEX`, `NG_ERROR_MEMORY`. */
 NG_API ng_status ng_backward(ng_tensor *loss);
 
 /** `ng_backward` and `ng_eval` in one pass: computes `count` other tensors, of any shape and dtype, with

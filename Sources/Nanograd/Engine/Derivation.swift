@@ -97,7 +97,8 @@ struct Derivation {
   let leaves: [Tensor]
 
   init(from root: Tensor, beside others: [Tensor]) throws {
-    roots = [root] + others
+    // Of what has no elements nothing is computed, nor what is behind it.
+    roots = [root] + others.filter { $0.size > 0 }
     request = try Request(roots, isWhole: true)
     let numbers = request.leafNumbers
     leaves = [Tensor](count: numbers.count) { [request] in request.node(numbers[$0]) }
@@ -115,7 +116,10 @@ struct Derivation {
       let given = try beside.map { try $0?.evaluated() }
       if request.isLong {
         let stretches = Stretches(request, results: request.results)
-        if let values = try stretches.carriedBack(seed(), given, carry) { return kept(values) }
+        // From a leaf nothing is carried through any stretch.
+        if roots[0].leaf == nil, let values = try stretches.carriedBack(seed(), given, carry) {
+          return kept(values)
+        }
       } else if let values = try planned(seed, beside, given, carry) {
         return kept(values)
       }
