@@ -25,6 +25,23 @@ extension Product {
     // be all that the processor can do.
     if L.value >= 4 && strideC == 1 {
       let factors = Chain<V, L>(b, rowStrideB)
+      #if NANOGRAD_AVX512
+        while L.value > 4 && L.value < 8 && rowStrideA == L.value && i &+ V.count <= m {
+          let rows = DenseRows<V, L>(a + i &* L.value)
+          let columns = (
+            rows.column(0), rows.column(1), rows.column(2), rows.column(3), rows.column(4),
+            rows.column(5), rows.column(6)
+          )
+          let sum = factors.sum { p in
+            if p < 4 {
+              return p == 0 ? columns.0 : p == 1 ? columns.1 : p == 2 ? columns.2 : columns.3
+            }
+            return p == 4 ? columns.4 : p == 5 ? columns.5 : columns.6
+          }
+          (accumulate ? V.load(c + i) + sum : sum).store(c + i)
+          i &+= V.count
+        }
+      #endif
       while i &+ V.count <= m {
         let row = a + i &* rowStrideA
         let first = V.columns(row, rowStrideA)
@@ -97,38 +114,49 @@ extension Product {
     }
   }
 
-  /// Two blocks share a vector, each of which needs no more than half of it. The last may be shorter. A is
-  /// contiguous.
+  /// Half a vector has room for a row of C. The last block may be shorter. A is contiguous.
   private func runEightBlocks(_ p: Int) {
     let (depth, half) = (Blocking.depth, V.count / 2)
     let length = min(depth, k &- p &- 7 &* depth)
     let together = max(min(length, rows(readable: half) &- p &- 7 &* depth), 0)
-    var sums = (V.zero, V.zero, V.zero, V.zero)
+    let zero = V.zeroHalf
+    var sums = (zero, zero, zero, zero, zero, zero, zero, zero)
     for i in p..<p &+ together {
-      sums.0 = term(i, i &+ 4 &* depth, sums.0)
-      sums.1 = term(i &+ depth, i &+ 5 &* depth, sums.1)
-      sums.2 = term(i &+ 2 &* depth, i &+ 6 &* depth, sums.2)
-      sums.3 = term(i &+ 3 &* depth, i &+ 7 &* depth, sums.3)
+      sums.0 = halfTerm(i, sums.0)
+      sums.1 = halfTerm(i &+ depth, sums.1)
+      sums.2 = halfTerm(i &+ 2 &* depth, sums.2)
+      sums.3 = halfTerm(i &+ 3 &* depth, sums.3)
+      sums.4 = halfTerm(i &+ 4 &* depth, sums.4)
+      sums.5 = halfTerm(i &+ 5 &* depth, sums.5)
+      sums.6 = halfTerm(i &+ 6 &* depth, sums.6)
+      sums.7 = halfTerm(i &+ 7 &* depth, sums.7)
     }
     // What is left of the last block, on its own; then the others without it.
-    var last = V.zero
-    for lane in 0..<half { last[lane] = sums.3[half &+ lane] }
+    var last = V(half: sums.7)
     for i in together..<length { last = lastTerm(p &+ 7 &* depth &+ i, last) }
     for i in p &+ together..<p &+ depth {
-      sums.0 = term(i, i &+ 4 &* depth, sums.0)
-      sums.1 = term(i &+ depth, i &+ 5 &* depth, sums.1)
-      sums.2 = term(i &+ 2 &* depth, i &+ 6 &* depth, sums.2)
-      sums.3 = term(i &+ 3 &* depth, i &+ 3 &* depth, sums.3)
+      sums.0 = halfTerm(i, sums.0)
+      sums.1 = halfTerm(i &+ depth, sums.1)
+      sums.2 = halfTerm(i &+ 2 &* depth, sums.2)
+      sums.3 = halfTerm(i &+ 3 &* depth, sums.3)
+      sums.4 = halfTerm(i &+ 4 &* depth, sums.4)
+      sums.5 = halfTerm(i &+ 5 &* depth, sums.5)
+      sums.6 = halfTerm(i &+ 6 &* depth, sums.6)
     }
-    for lane in 0..<half { sums.3[half &+ lane] = last[lane] }
-    for block in 0..<8 {
-      let sum = block & 3 == 0 ? sums.0 : block & 3 == 1 ? sums.1 : block & 3 == 2 ? sums.2 : sums.3
-      let adds = accumulate || p &+ block > 0
-      for j in 0..<n {
-        let part = sum[block < 4 ? j : half &+ j]
-        c[j] = adds ? c[j] + part : part
-      }
-    }
+    add(V(half: sums.0), replacing: !accumulate && p == 0)
+    add(V(half: sums.1))
+    add(V(half: sums.2))
+    add(V(half: sums.3))
+    add(V(half: sums.4))
+    add(V(half: sums.5))
+    add(V(half: sums.6))
+    add(last)
+  }
+
+  /// Adds the sums of a block to C.
+  @inline(__always)
+  private func add(_ sum: V, replacing: Bool = false) {
+    for j in 0..<n { c[j] = replacing ? sum[j] : c[j] + sum[j] }
   }
 
   @inline(__always)
@@ -137,10 +165,8 @@ extension Product {
   }
 
   @inline(__always)
-  private func term(_ i: Int, _ j: Int, _ sum: V) -> V {
-    sum.adding(
-      V(low: a[i], high: a[j]),
-      times: V.load(low: b + i &* rowStrideB, high: b + j &* rowStrideB))
+  private func halfTerm(_ i: Int, _ sum: V.Half) -> V.Half {
+    V.adding(a[i], times: b + i &* rowStrideB, to: sum)
   }
 
   @inline(__always)
@@ -160,6 +186,51 @@ private enum Five: Length { static var value: Int { 5 } }
 private enum Six: Length { static var value: Int { 6 } }
 private enum Seven: Length { static var value: Int { 7 } }
 private enum Eight: Length { static var value: Int { 8 } }
+
+#if NANOGRAD_AVX512
+  /// As many rows as a vector has lanes, five to seven numbers each, without gaps. Any lanes of two vectors make a
+  /// third in one instruction here, so that columns come from whole vectors faster than from parts of rows.
+  private struct DenseRows<V: Lanes, L: Length> {
+    private let vectors: (V, V, V, V, V, V, V)
+
+    @inline(__always)
+    init(_ p: UnsafePointer<V.Scalar>) {
+      @inline(__always)
+      func vector(_ j: Int) -> V { V.load(p + (j < L.value ? j &* V.count : 0)) }
+      vectors = (
+        vector(0), vector(1), vector(2), vector(3), vector(4), vector(5), vector(6)
+      )
+    }
+
+    @inline(__always)
+    func column(_ wish: Int) -> V {
+      let c = wish < L.value ? wish : 0
+      /// Where lane `i` comes from, counted from a vector on; lane `i` itself where it comes from neither that vector
+      /// nor the next.
+      @inline(__always)
+      func place(_ i: Int, from vector: Int) -> Int {
+        let place = L.value &* i &+ c &- vector &* V.count
+        return place >= 0 && place < 2 &* V.count ? place : i
+      }
+      /// Whether lane `i` comes from before a vector.
+      @inline(__always)
+      func isBefore(_ i: Int, _ vector: Int) -> Bool { L.value &* i &+ c < vector &* V.count }
+      let first = vectors.0.mixed(with: vectors.1) { place($0, from: 0) }
+      let second = vectors.2.mixed(with: vectors.3) { place($0, from: 2) }
+      let both = first.mixed(with: second) { isBefore($0, 2) ? $0 : V.count &+ $0 }
+      if L.value == 5 {
+        return both.mixed(with: vectors.4) {
+          isBefore($0, 4) ? $0 : V.count &+ place($0, from: 4)
+        }
+      }
+      let third = vectors.4.mixed(with: vectors.5) { place($0, from: 4) }
+      let most = both.mixed(with: third) { isBefore($0, 4) ? $0 : V.count &+ $0 }
+      return L.value == 6
+        ? most
+        : most.mixed(with: vectors.6) { isBefore($0, 6) ? $0 : V.count &+ place($0, from: 6) }
+    }
+  }
+#endif
 
 /// Up to eight factors, kept in registers.
 private struct Chain<A: Accumulator, L: Length> {

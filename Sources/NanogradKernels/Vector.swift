@@ -26,11 +26,17 @@ protocol Lanes: Accumulator {
   associatedtype Mask: Sendable
 
   subscript(lane: Int) -> Scalar { get set }
-  /// One half of the lanes and the other.
-  init(low: Scalar, high: Scalar)
-  static func load(low: UnsafePointer<Scalar>, high: UnsafePointer<Scalar>) -> Self
+  /// Half of the lanes.
+  associatedtype Half: Sendable
+  static var zeroHalf: Half { get }
+  /// `half + a * p[0 ..< count / 2]`, rounded once where the instruction set can.
+  static func adding(_ a: Scalar, times p: UnsafePointer<Scalar>, to half: Half) -> Half
+  /// A half, and zeros.
+  init(half: Half)
   /// The first four columns of as many rows as there are lanes.
   static func columns(_ p: UnsafePointer<Scalar>, _ stride: Int) -> (Self, Self, Self, Self)
+  /// Lane `i` is lane `source(i)` of this vector and another, one after the other; what the compiler knows.
+  func mixed(with other: Self, _ source: (Int) -> Int) -> Self
   static func - (a: Self, b: Self) -> Self
   static func * (a: Self, b: Self) -> Self
   static func / (a: Self, b: Self) -> Self
@@ -161,15 +167,30 @@ extension SIMD16: Accumulator, Lanes where Scalar == Float {
     #endif
   }
 
-  @inline(__always) init(low: Float, high: Float) {
-    self.init(lowHalf: SIMD8(repeating: low), highHalf: SIMD8(repeating: high))
-  }
+  @inline(__always) static var zeroHalf: SIMD8<Float> { SIMD8(repeating: 0) }
 
   @inline(__always)
-  static func load(low: UnsafePointer<Float>, high: UnsafePointer<Float>) -> Self {
-    Self(
-      lowHalf: UnsafeRawPointer(low).loadUnaligned(as: SIMD8<Float>.self),
-      highHalf: UnsafeRawPointer(high).loadUnaligned(as: SIMD8<Float>.self))
+  static func adding(
+    _ a: Float, times p: UnsafePointer<Float>, to half: SIMD8<Float>
+  ) -> SIMD8<Float> {
+    let b = UnsafeRawPointer(p).loadUnaligned(as: SIMD8<Float>.self)
+    #if NANOGRAD_BASELINE && arch(x86_64)
+      return half + SIMD8(repeating: a) * b
+    #else
+      return half.addingProduct(SIMD8(repeating: a), b)
+    #endif
+  }
+
+  @inline(__always) init(half: SIMD8<Float>) { self.init(lowHalf: half, highHalf: Self.zeroHalf) }
+
+  @inline(__always) func mixed(with other: Self, _ source: (Int) -> Int) -> Self {
+    @inline(__always) func lane(_ i: Int) -> Float {
+      let place = source(i)
+      return place < 16 ? self[place] : other[place &- 16]
+    }
+    return Self(
+      lane(0), lane(1), lane(2), lane(3), lane(4), lane(5), lane(6), lane(7), lane(8), lane(9),
+      lane(10), lane(11), lane(12), lane(13), lane(14), lane(15))
   }
 
   @inline(__always)
@@ -262,15 +283,28 @@ extension SIMD8: Accumulator, Lanes where Scalar == Double {
     #endif
   }
 
-  @inline(__always) init(low: Double, high: Double) {
-    self.init(lowHalf: SIMD4(repeating: low), highHalf: SIMD4(repeating: high))
-  }
+  @inline(__always) static var zeroHalf: SIMD4<Double> { SIMD4(repeating: 0) }
 
   @inline(__always)
-  static func load(low: UnsafePointer<Double>, high: UnsafePointer<Double>) -> Self {
-    Self(
-      lowHalf: UnsafeRawPointer(low).loadUnaligned(as: SIMD4<Double>.self),
-      highHalf: UnsafeRawPointer(high).loadUnaligned(as: SIMD4<Double>.self))
+  static func adding(
+    _ a: Double, times p: UnsafePointer<Double>, to half: SIMD4<Double>
+  ) -> SIMD4<Double> {
+    let b = UnsafeRawPointer(p).loadUnaligned(as: SIMD4<Double>.self)
+    #if NANOGRAD_BASELINE && arch(x86_64)
+      return half + SIMD4(repeating: a) * b
+    #else
+      return half.addingProduct(SIMD4(repeating: a), b)
+    #endif
+  }
+
+  @inline(__always) init(half: SIMD4<Double>) { self.init(lowHalf: half, highHalf: Self.zeroHalf) }
+
+  @inline(__always) func mixed(with other: Self, _ source: (Int) -> Int) -> Self {
+    @inline(__always) func lane(_ i: Int) -> Double {
+      let place = source(i)
+      return place < 8 ? self[place] : other[place &- 8]
+    }
+    return Self(lane(0), lane(1), lane(2), lane(3), lane(4), lane(5), lane(6), lane(7))
   }
 
   @inline(__always)
