@@ -31,9 +31,6 @@ struct TensorMap<Value> {
     return true
   }
 
-  /// What there is for tensors, in no order.
-  var values: [Value] { slots.compactMap { $0.key != 0 ? $0.value : nil } }
-
   /// Forgets all tensors; the memory of a small map stays.
   mutating func removeAll() {
     guard slots.count <= 64 else {

@@ -74,7 +74,7 @@ final class EngineDerivationTests: EngineTestCase {
       let (stretched, root, targets) = try XCTUnwrap(trainable(seed))
       let along = stretched.roots.filter { $0.leaf == nil }
       let request = try Request([root] + along, isWhole: true)
-      let leaves = request.leafNumbers.map(request.node)
+      let leaves = request.leafNumbers.map { request.node(Int($0)) }
       let stretches = Stretches(request, results: request.results, length: 1 + Int(seed % 9))
       let ones = try full(1, like: root)
       guard

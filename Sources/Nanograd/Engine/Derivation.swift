@@ -8,7 +8,7 @@ typealias Carry = (
 ) throws -> [Tensor?]
 
 /// A plan, and where the values it needs come from in any graph of the structure that it was made for.
-final class Recipe: Sendable {
+final class Recipe: @unchecked Sendable {
   enum Source {
     /// A node of the graph.
     case node(Int)
@@ -26,6 +26,8 @@ final class Recipe: Sendable {
   }
 
   let plan: Plan
+  /// When it was used last. The cache's, behind its lock.
+  var used: UInt64 = 0
   /// For each input of the plan.
   private let sources: [Source]
   /// For each tensor, nil where there is none.
@@ -77,8 +79,8 @@ final class Recipe: Sendable {
       }
     }
     let results = try plan.run { try value(sources[$0]) }
-    return try outputs.map { output -> Value? in
-      switch output {
+    return try [Value?](count: outputs.count) {
+      switch outputs[$0] {
       case .result(let i): results[i]
       case .source(let source): try value(source)
       case nil: nil
@@ -98,10 +100,10 @@ struct Derivation {
 
   init(from root: Tensor, beside others: [Tensor]) throws {
     // Of what has no elements nothing is computed, nor what is behind it.
-    roots = [root] + others.filter { $0.size > 0 }
+    roots = others.isEmpty ? [root] : [root] + others.filter { $0.size > 0 }
     request = try Request(roots, isWhole: true)
     let numbers = request.leafNumbers
-    leaves = [Tensor](count: numbers.count) { [request] in request.node(numbers[$0]) }
+    leaves = [Tensor](count: numbers.count) { [request] in request.node(Int(numbers[$0])) }
   }
 
   /// Computes the roots, which keep their values, and what `carry` brings from a seed at the first to each leaf,
@@ -113,7 +115,7 @@ struct Derivation {
     // What is beside one leaf and is another of the graph would be two things at once.
     let isApart = beside.allSatisfy { $0.map { request.number($0) == nil } ?? true }
     if isApart, !Evaluation.isPlain.load(ordering: .relaxed) {
-      let given = try beside.map { try $0?.evaluated() }
+      let given = try [Value?](count: beside.count) { try beside[$0]?.evaluated() }
       if request.isLong {
         let stretches = Stretches(request, results: request.results)
         // From a leaf nothing is carried through any stretch.
@@ -132,8 +134,14 @@ struct Derivation {
   private func planned(
     _ seed: () throws -> Tensor, _ beside: [Tensor?], _ given: [Value?], _ carry: Carry
   ) throws -> [Value?]? {
-    let structure = Structure(request).marked(beside.map { $0 != nil })
-    if let recipe = PlanCache.find(structure) { return try recipe.run(request.value, given: given) }
+    if let recipe = request.knownRecipe(beside: given) {
+      return try recipe.run(request.value, given: given)
+    }
+    let structure = Structure(request).marked(given.map { $0 != nil })
+    if let recipe = PlanCache.find(structure) {
+      request.note(recipe, beside: given)
+      return try recipe.run(request.value, given: given)
+    }
     var places = TensorMap<Recipe.Source>()
     for i in 0..<request.count { places[request.node(i)] = .node(i) }
     for (i, tensor) in beside.enumerated() { if let tensor { places[tensor] = .given(i) } }
@@ -155,19 +163,24 @@ struct Derivation {
 
   /// Takes the roots' values off the list.
   private func kept(_ values: [Value?]) -> ArraySlice<Value?> {
-    for (i, value) in zip(request.results, values) where !request.isInput(i) {
-      if let value { request.keep(value, for: i) }
+    for k in roots.indices {
+      let i = Int(request.nodes.results[k])
+      if !request.isInput(i), let value = values[k] { request.keep(value, for: i) }
     }
-    return values.dropFirst(roots.count)
+    return values[roots.count...]
   }
 
-  /// Notes that the roots' values still hold after these leaves have changed, once each or not at all, if
+  /// Notes that the roots' values still hold after the leaves' gradients have changed, once each or not at all, if
   /// nothing else has and the roots do not depend on them.
-  func keepRoots(despite changed: [Tensor]) {
+  func keepRoots() {
     let now = Leaf.now
-    let changes = changed.count { ($0.leaf?.version ?? 0) > start }
-    if now == start + UInt64(changes), changed.allSatisfy({ request.number($0) == nil }) {
-      for root in roots where root.leaf == nil { root.memo.clock = now }
+    var changes: UInt64 = 0
+    for leaf in leaves {
+      guard let gradient = leaf.leaf?.gradient else { continue }
+      guard request.number(gradient) == nil else { return }
+      if let version = gradient.leaf?.version, version > start { changes += 1 }
     }
+    guard now == start + changes else { return }
+    for root in roots where root.leaf == nil { root.memo.clock = now }
   }
 }

@@ -6,8 +6,10 @@ import NanogradKernelTable
 final class MapLoop<T: FloatElement>: StepLoop {
   private let operations: [TileOperation<T>]
   private let sources: [TileSource]
-  /// Where rows are reduced to, and what a reduction of nothing is.
-  private let reductions: [(target: Int, start: T)]
+  /// Where rows are reduced to, and what reductions of nothing are. Not one list of pairs: the language would look
+  /// up their type at every call.
+  private let targets: [Int]
+  private let starts: [T]
   /// Inputs and stored results, which come first among the sources; registers follow.
   private let memorySources: Int
   private let inputs: Int
@@ -70,9 +72,8 @@ final class MapLoop<T: FloatElement>: StepLoop {
       map.shape.size * MemoryLayout<T>.size >= 32 << 20
       && map.instructions.contains(where: \.isStored)
     takesOver = isNear && isForAll && !isStreaming
-    reductions = map.reductions.map {
-      ($0.target, T.kernels.reduce($0.code)(UnsafePointer(bitPattern: 64)!, 0))
-    }
+    targets = map.reductions.map(\.target)
+    starts = map.reductions.map { T.kernels.reduce($0.code)(UnsafePointer(bitPattern: 64)!, 0) }
     // Rows that are reduced lie apart, for what they are reduced to. Short ones share a tile nevertheless, where
     // nothing else keeps them apart.
     var merged = MapLoop.merge(map.shape, memory[..<firstReduction].map { $0.2 })
@@ -151,9 +152,9 @@ final class MapLoop<T: FloatElement>: StepLoop {
   override func run(_ rows: Range<Int>, _ context: Context, _ scratch: UnsafeMutableRawPointer) {
     if let near, !context.isFar { return near.run(rows, context, scratch) }
     let first = rows.lowerBound * rowFactor..<rows.upperBound * rowFactor
-    for reduction in reductions {
-      (context.pointer(reduction.target, T.self) + rows.lowerBound)
-        .update(repeating: reduction.start, count: rows.count)
+    for i in targets.indices {
+      (context.pointer(targets[i], T.self) + rows.lowerBound)
+        .update(repeating: starts[i], count: rows.count)
     }
     guard !first.isEmpty else { return }
     defer { if isStreaming { ngp_stream_end() } }

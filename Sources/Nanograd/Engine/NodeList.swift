@@ -8,7 +8,7 @@ final class NodeList {
   struct Entry {
     let tensor: Unmanaged<Tensor>
     /// The youngest change below it.
-    let version: UInt64
+    var version: UInt64
     /// Where its operands' numbers end; they begin where those of the node before end.
     var lastOperand: Int32
     var isInput: Bool
@@ -24,6 +24,8 @@ final class NodeList {
   var operandNumbers = Pile<Int32>()
   /// The numbers of leaves. Leaves may be shared with graphs on other threads, so theirs are kept apart.
   var leaves = TensorMap<Int32>()
+  /// The same, in order.
+  var leafNumbers = Pile<Int32>()
   /// The nodes that are asked for and have to be computed.
   var results = Pile<Int32>()
   /// Where the walk is.
@@ -93,6 +95,38 @@ final class NodeList {
     return words
   }
 
+  // MARK: The walk over a graph that stays
+
+  /// Whether the list is of a whole graph.
+  var isWhole = false
+  /// Whether a request uses the list now.
+  var isInUse = false
+  /// What the list was run by last, and what that depends on besides. Written behind the lock of the cache, and
+  /// there read by any thread.
+  var recipe: Recipe?
+  var marks: [Bool] = []
+
+  /// Brings the list up to date if the same nodes as before have to be computed: a graph does not change, but which
+  /// values still hold does.
+  func renew() -> Bool {
+    var start = 0
+    for i in entries.indices {
+      var entry = entries[i]
+      let operands = operandNumbers.elements(start..<Int(entry.lastOperand))
+      start += operands.count
+      let isInput = entry.tensor._withUnsafeGuaranteedRef { tensor in
+        entry.version = tensor.leaf?.version ?? 0
+        for operand in operands {
+          entry.version = Swift.max(entry.version, entries[Int(operand)].version)
+        }
+        return tensor.isInput(version: entry.version, isWhole: isWhole)
+      }
+      guard isInput == entry.isInput else { return false }
+      entries[i] = entry
+    }
+    return true
+  }
+
   // MARK: The memory of the last walk
 
   private static let spare = AtomicReference<NodeList>()
@@ -101,16 +135,22 @@ final class NodeList {
 
   static func take() -> NodeList { spare.take() ?? NodeList() }
 
+  /// Whether it takes little memory.
+  var isSmall: Bool {
+    entries.capacity <= NodeList.mostKept && operandNumbers.capacity <= 2 * NodeList.mostKept
+      && path.capacity <= NodeList.mostKept && results.capacity <= NodeList.mostKept
+      && words.list.capacity <= 16 * NodeList.mostKept
+  }
+
   static func give(_ list: NodeList) {
-    guard list.entries.capacity <= mostKept, list.operandNumbers.capacity <= 2 * mostKept,
-      list.path.capacity <= mostKept, list.results.capacity <= mostKept,
-      list.words.list.capacity <= 16 * mostKept
-    else { return }
+    guard list.isSmall else { return }
     list.entries.removeAll()
     list.operandNumbers.removeAll()
     list.path.removeAll()
     list.leaves.removeAll()
+    list.leafNumbers.removeAll()
     list.results.removeAll()
+    list.recipe = nil
     spare.put(list)
   }
 }
@@ -159,6 +199,16 @@ struct Pile<Element: BitwiseCopyable>: ~Copyable {
     if count == capacity { grow() }
     (base + count).initialize(to: element)
     count += 1
+  }
+
+  /// Adds at most `most` elements, which are written from a pointer on, and that moves past each.
+  @inline(__always)
+  mutating func append(atMost most: Int, _ body: (inout UnsafeMutablePointer<Element>) -> Void) {
+    while count + most > capacity { grow() }
+    var end = base + count
+    body(&end)
+    precondition(end - base <= capacity)
+    count = end - base
   }
 
   mutating func removeLast() {

@@ -233,13 +233,15 @@ final class Plan: @unchecked Sendable {
   }
 
   private func run(_ number: Int, _ context: Context) {
-    let segment = segments[number]
-    let division = context.divisions[number]
-    guard !division.tasks.isEmpty else {
-      for run in segment { run.loops.run(0..<run.rows, context, context.scratch.pointer) }
+    guard !context.divisions[number].tasks.isEmpty else {
+      for i in segments[number].indices {
+        segments[number][i].loops.run(
+          0..<segments[number][i].rows, context, context.scratch.pointer)
+      }
       if context.isFar { ngp_stream_end() }
       return
     }
+    let (segment, division) = (segments[number], context.divisions[number])
     division.shares.withUnsafeBufferPointer { shares in
       Workers.run(shares: shares, cost: division.cost) {
         self.run(division.tasks[$0], of: segment, context, thread: $1)

@@ -22,11 +22,17 @@ extension Request {
 
   /// The plan for this structure, from the cache or new; nil if there is to be none.
   var plan: Plan? {
-    get throws { isPlain ? nil : try plan(for: Structure(self)) }
+    get throws {
+      guard !isPlain else { return nil }
+      return try knownRecipe()?.plan ?? plan(for: Structure(self))
+    }
   }
 
   func plan(for structure: Structure) throws -> Plan? {
-    if let recipe = PlanCache.find(structure) { return recipe.plan }
+    if let recipe = PlanCache.find(structure) {
+      note(recipe)
+      return recipe.plan
+    }
     guard let plan = try newPlan() else { return nil }
     PlanCache.insert(Recipe(plan), structure)
     return plan
@@ -50,55 +56,86 @@ extension Request {
   }
 }
 
-/// The plans used last.
+/// The plans used last, by structure, and the walks over graphs that stay, by root.
 struct PlanCache {
   static let shared = Guarded(PlanCache())
   private static let capacity = 256
   /// The most memory that cached plans keep for their intermediates, the newest plan's aside.
   private static let memory = 256 << 20
 
-  private final class Entry {
-    let recipe: Recipe
-    var used: UInt64
-
-    init(_ recipe: Recipe, used: UInt64) {
-      self.recipe = recipe
-      self.used = used
-    }
-  }
-  private var entries: [Structure: Entry] = [:]
+  private var recipes: [Structure: Recipe] = [:]
+  /// The lists of what is behind graphs' roots. A root that ends takes its list out.
+  private var walks: [ObjectIdentifier: NodeList] = [:]
+  private var clock: UInt64 = 0
 
   /// Empties the cache. The plans go after its lock is let go.
   static func removeAll() {
-    let entries = shared.withLock { cache in
-      defer { cache.entries = [:] }
-      return cache.entries
+    let all = shared.withLock { cache in
+      defer { (cache.recipes, cache.walks) = ([:], [:]) }
+      return (cache.recipes, cache.walks)
     }
-    withExtendedLifetime(entries) {}
+    withExtendedLifetime(all) {}
   }
-
-  private var clock: UInt64 = 0
 
   static func find(_ structure: Structure) -> Recipe? {
     shared.withLock { cache in
-      cache.clock += 1
-      guard let entry = cache.entries[structure] else { return nil }
-      entry.used = cache.clock
-      return entry.recipe
+      let recipe = cache.recipes[structure]
+      if let recipe { cache.touch(recipe) }
+      return recipe
     }
   }
 
   static func insert(_ recipe: Recipe, _ structure: Structure) {
     shared.withLock { cache in
-      cache.clock += 1
-      cache.entries[structure] = Entry(recipe, used: cache.clock)
-      var kept = cache.entries.values.reduce(0) { $0 + $1.recipe.plan.memory }
-      while cache.entries.count > 1, cache.entries.count > capacity || kept > memory,
-        let oldest = cache.entries.min(by: { $0.value.used < $1.value.used })
+      cache.touch(recipe)
+      cache.recipes[structure] = recipe
+      var kept = cache.recipes.values.reduce(0) { $0 + $1.plan.memory }
+      while cache.recipes.count > 1, cache.recipes.count > capacity || kept > memory,
+        let oldest = cache.recipes.min(by: { $0.value.used < $1.value.used })
       {
-        kept -= oldest.value.recipe.plan.memory
-        cache.entries[oldest.key] = nil
+        kept -= oldest.value.plan.memory
+        cache.recipes[oldest.key] = nil
+        cache.walks = cache.walks.filter { $0.value.recipe !== oldest.value }
       }
     }
+  }
+
+  private mutating func touch(_ recipe: Recipe) {
+    clock += 1
+    recipe.used = clock
+  }
+
+  // MARK: Graphs that stay
+
+  /// The list of what a root depends on, if there is one.
+  static func walk(from root: Tensor) -> NodeList? {
+    guard root.hasWalk else { return nil }
+    return shared.withLock { cache in
+      let list = cache.walks[ObjectIdentifier(root)]
+      if let recipe = list?.recipe { cache.touch(recipe) }
+      return list
+    }
+  }
+
+  /// Keeps a list, and what it was run by, if known.
+  static func keep(_ list: NodeList, from root: Tensor) {
+    root.hasWalk = true
+    let old = shared.withLock { cache in
+      var old: [ObjectIdentifier: NodeList] = [:]
+      if cache.walks.count >= capacity { swap(&old, &cache.walks) }
+      old[ObjectIdentifier(root)] = cache.walks.updateValue(list, forKey: ObjectIdentifier(root))
+      return old
+    }
+    withExtendedLifetime(old) {}
+  }
+
+  /// Notes what a list was run by, and what that depends on besides.
+  static func note(_ recipe: Recipe, _ marks: [Bool], for list: NodeList) {
+    shared.withLock { _ in (list.recipe, list.marks) = (recipe, marks) }
+  }
+
+  static func removeWalk(from root: Tensor) {
+    let list = shared.withLock { $0.walks.removeValue(forKey: ObjectIdentifier(root)) }
+    withExtendedLifetime(list) {}
   }
 }

@@ -39,14 +39,14 @@ final class Program {
   func run() throws -> [Value] {
     guard let plan, results.count == roots.count else { return try computed() }
     Workers.endAll()
-    let memory = targets.map { $0?.valueToOverwrite() }
+    let memory = [Value?](count: targets.count) { targets[$0]?.valueToOverwrite() }
     // Where cores share no cache, it is better that each writes its own part of the weights.
     let waits = Distance.isFar.load(ordering: .relaxed) || trial?.isTrying == true
     let start = trial == nil ? 0 : nanoseconds()
     let values = try plan.run(
       { try inputs[$0].evaluated() }, into: memory, isFar: trial?.isFar, waits: waits)
     if trial != nil { trial?.add(nanoseconds() - start) }
-    return results.map { values[$0] }
+    return [Value](count: results.count) { values[results[$0]] }
   }
 
   private func computed() throws -> [Value] {

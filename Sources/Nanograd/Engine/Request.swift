@@ -9,6 +9,8 @@ final class Request {
   /// depends on all of it.
   let isWhole: Bool
   private let border: TensorMap<Recipe.Source>?
+  /// Whether the list is kept by the root, which has been computed before.
+  private var isKept: Bool
   /// Memory for the graph itself, for all that is done with this list. Most graphs need no more than is there.
   private var claim: Reserve.Claim?
 
@@ -35,7 +37,17 @@ final class Request {
     self.roots = roots
     self.isWhole = isWhole
     self.border = border
+    isKept = border == nil && roots.count == 1 && roots[0].memo.value != nil
+    if isKept, let list = PlanCache.walk(from: roots[0]), !list.isInUse, list.isWhole == isWhole,
+      list.renew()
+    {
+      nodes = list
+      nodes.isInUse = true
+      if count > 255 { try claimMemory(for: count) }
+      return
+    }
     nodes = NodeList.take()
+    nodes.isWhole = isWhole
     try visit()
     var isResult = roots.count > 1 ? [Bool](repeating: false, count: count) : []
     for root in roots {
@@ -49,10 +61,20 @@ final class Request {
       (0..<count).contains(where: { isInput($0) && !operands($0).isEmpty })
     {
       keepNeeded()
+      // What is left does not tell when those values change.
+      isKept = false
     }
   }
 
-  deinit { NodeList.give(nodes) }
+  deinit {
+    if nodes.isInUse {
+      nodes.isInUse = false
+    } else if isKept, nodes.isSmall, count > 0, !isInput(count - 1) {
+      PlanCache.keep(nodes, from: roots[0])
+    } else {
+      NodeList.give(nodes)
+    }
+  }
 
   /// Numbers everything that the roots depend on, depth first, operands before consumers.
   private func visit() throws {
@@ -124,12 +146,13 @@ final class Request {
       tensor.number = Int32(count)
     } else {
       nodes.leaves[tensor] = Int32(count)
+      nodes.leafNumbers.append(Int32(count))
     }
-    // A node's version is the youngest change below it; a value of that version still holds.
     nodes.append(
       tensor, version: version,
-      isInput: tensor.leaf != nil || tensor.isAnyNumber || isEnd
-        || (border == nil && tensor.memo.value != nil && tensor.memo.version == version))
+      isInput: border == nil
+        ? tensor.isInput(version: version, isWhole: isWhole)
+        : tensor.leaf != nil || tensor.isAnyNumber || isEnd)
   }
 
   /// A stretch of another request. What it takes from before is input here, and so is no value that an
@@ -142,6 +165,7 @@ final class Request {
     roots = all.roots
     isWhole = true
     border = nil
+    isKept = false
     nodes = NodeList.take()
     for i in stretch where all.isComputed(i) {
       let start = nodes.operandNumbers.count
@@ -186,14 +210,31 @@ final class Request {
     for k in nodes.results.indices { nodes.results[k] = place[Int(nodes.results[k])] }
   }
 
+  /// What the list was run by last, if it is kept and values are beside the same leaves as then.
+  func knownRecipe(beside given: [Value?] = []) -> Recipe? {
+    guard let recipe = nodes.recipe, nodes.marks.count == given.count,
+      given.indices.allSatisfy({ nodes.marks[$0] == (given[$0] != nil) })
+    else { return nil }
+    return recipe
+  }
+
+  /// Notes it, if the list is kept.
+  func note(_ recipe: Recipe, beside given: [Value?] = []) {
+    if isKept { PlanCache.note(recipe, given.map { $0 != nil }, for: nodes) }
+  }
+
   /// The numbers of the leaves, in order. A stretch does not know which of its inputs are leaves.
-  var leafNumbers: [Int] { nodes.leaves.values.map { Int($0) }.sorted() }
+  var leafNumbers: UnsafeBufferPointer<Int32> { nodes.leafNumbers.all }
 
   /// The value that an input brings.
   func value(_ i: Int) throws -> Value {
     try nodes.entries[i].tensor._withUnsafeGuaranteedRef { node in
       if let leaf = node.leaf { return try leaf.value ?? node.zeroed() }
-      return try node.memo.value ?? (node.size == 0 ? node.zeroed() : node.compute([]))
+      if let value = node.memo.value { return value }
+      guard node.size > 0 else { return try node.zeroed() }
+      let number = try node.compute([])
+      if isKept { node.memo.value = number }
+      return number
     }
   }
 
@@ -207,6 +248,13 @@ final class Request {
 }
 
 extension Tensor {
+  /// Whether this has a value already, if `version` is the youngest change below it: a value of that version
+  /// still holds.
+  func isInput(version: UInt64, isWhole: Bool) -> Bool {
+    leaf != nil || isAnyNumber || (!isWhole && size == 0)
+      || (memo.value != nil && memo.version == version)
+  }
+
   /// Whether this is a number that a plan need not know: a rate that changes from step to step is no
   /// reason for another plan. The few below it can make use of.
   fileprivate var isAnyNumber: Bool {

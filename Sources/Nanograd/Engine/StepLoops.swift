@@ -83,9 +83,9 @@ final class Context: @unchecked Sendable {
 
   func bind(_ buffer: Int, _ pointer: UnsafeMutableRawPointer) { pointers[buffer] = pointer }
   /// Binds a value that somebody else may let go of meanwhile.
-  func bind(_ buffer: Int, keeping value: Value) {
-    values.append(value)
+  func bind(_ buffer: Int, keeping value: consuming Value) {
     pointers[buffer] = value.pointer
+    values.append(value)
   }
   func dropValues() { values.removeAll(keepingCapacity: true) }
   func pointer<T>(_ buffer: Int, _ type: T.Type) -> UnsafeMutablePointer<T> {

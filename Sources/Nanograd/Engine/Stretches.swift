@@ -85,7 +85,7 @@ struct Stretches {
   /// computed once more. Nil if some stretch cannot be planned.
   func carriedBack(_ seed: Tensor, _ given: [Value?], _ carry: Carry) throws -> [Value?]? {
     guard let values = try run(keepsAll: true) else { return nil }
-    let leaves = request.leafNumbers
+    let leaves = request.leafNumbers.map { Int($0) }
     var sums: [Int: Value] = [:]
     var reached: Set<Int> = []
     for (leaf, value) in zip(leaves, given) { sums[leaf] = value }

@@ -58,7 +58,6 @@ extension Request {
     for i in 0..<count {
       nodes.prefetch(i + 8)
       append(node: i, to: words)
-      for operand in operands(i) { words.list.append(UInt64(operand)) }
     }
     for result in nodes.results.all { words.list.append(UInt64(result)) }
     // What is derived from a graph is not the graph.
@@ -66,38 +65,53 @@ extension Request {
     return words
   }
 
-  /// What a node is, but for its operands.
-  private func append(node i: Int, to words: Words) {
-    nodes.entries[i].tensor._withUnsafeGuaranteedRef {
-      append($0, isInput: isInput(i), operands: operands(i).count, to: words)
+  /// What a node is, and its operands, as numbers or what `name` makes of them.
+  private func append(node i: Int, to words: Words, name: (Int32) -> Int = { Int($0) }) {
+    let operands = operands(i)
+    // A word for the node, one for each dimension, an exponent, two for each axis of a window.
+    words.list.append(atMost: 2 + 3 * Shape.maximalRank + operands.count) { end in
+      nodes.entries[i].tensor._withUnsafeGuaranteedRef {
+        write($0, isInput: isInput(i), operands: operands.count, &end)
+      }
+      for operand in operands { write(UInt64(name(operand)), &end) }
     }
   }
 
-  private func append(_ node: Tensor, isInput: Bool, operands: Int, to words: Words) {
+  @inline(__always)
+  private func write(_ word: UInt64, _ end: inout UnsafeMutablePointer<UInt64>) {
+    end.initialize(to: word)
+    end += 1
+  }
+
+  @inline(__always)
+  private func write(
+    _ node: Tensor, isInput: Bool, operands: Int, _ end: inout UnsafeMutablePointer<UInt64>
+  ) {
     let kind = isInput && !isWhole ? Operator.variable : node.op
-    words.list.append(
-      UInt64(kind.rawValue) | UInt64(node.dtype.rawValue) << 8 | UInt64(node.rank) << 16
+    let rank = node.rank
+    write(
+      UInt64(kind.rawValue) | UInt64(node.dtype.rawValue) << 8 | UInt64(rank) << 16
         | UInt64(operands) << 24 | (isInput ? 1 << 63 : 0)
-        | (isWhole && node.leadsToParameter ? 1 << 62 : 0))
-    for axis in 0..<node.rank { words.list.append(UInt64(node.shape[axis])) }
+        | (isWhole && node.leadsToParameter ? 1 << 62 : 0), &end)
+    for axis in 0..<rank { write(UInt64(node.shape[axis]), &end) }
     guard !isInput || isWhole else { return }
     // An exponent decides which derivative a power has.
     if isWhole, node.op == .power, let exponent = node[1].constant {
-      words.list.append(exponent.bitPattern)
+      write(exponent.bitPattern, &end)
     }
     switch node.attributes {
     case .none, .label: break
-    case .number(let number): if !isInput { words.list.append(number.bitPattern) }
-    case .axes(let axes): words.list.append(UInt64(axes.bits))
-    case .axis(let axis): words.list.append(UInt64(axis))
+    case .number(let number): if !isInput { write(number.bitPattern, &end) }
+    case .axes(let axes): write(UInt64(axes.bits), &end)
+    case .axis(let axis): write(UInt64(axis), &end)
     case .order(let order):
       var packed: UInt64 = 0
       for axis in 0..<8 { packed |= UInt64(order[axis]) << UInt64(8 * axis) }
-      words.list.append(packed)
+      write(packed, &end)
     case .window(let window):
-      for axis in 0..<node.rank {
-        words.list.append(UInt64(bitPattern: Int64(window.start[axis])))
-        words.list.append(UInt64(bitPattern: Int64(window.step[axis])))
+      for axis in 0..<rank {
+        write(UInt64(bitPattern: Int64(window.start[axis])), &end)
+        write(UInt64(bitPattern: Int64(window.step[axis])), &end)
       }
     }
   }
@@ -109,8 +123,7 @@ extension Request {
     let key = Words()
     for i in 0..<count where !isInput(i) {
       key.list.removeAll()
-      append(node: i, to: key)
-      for operand in operands(i) { key.list.append(UInt64(same[Int(operand)])) }
+      append(node: i, to: key) { [same] in same[Int($0)] }
       let words = Array(key.list.all)
       if let first = known[words] { same[i] = first } else { known[words] = i }
     }

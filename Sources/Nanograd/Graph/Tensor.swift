@@ -16,6 +16,8 @@ public final class Tensor: @unchecked Sendable {
   public let dtype: DType
   /// Whether gradients flow through here to some Parameter.
   let leadsToParameter: Bool
+  /// The engine's: whether there may be a list of what this depends on.
+  var hasWalk = false
   /// The engine's: its number in the request that looked at it last. To be believed only where that request's list
   /// has the tensor at this place.
   var number: Int32 = 0
@@ -101,6 +103,7 @@ public final class Tensor: @unchecked Sendable {
   // A chain of a million tensors must not be a million nested calls: what this tensor alone kept
   // alive is taken apart from a list.
   deinit {
+    if hasWalk { PlanCache.removeWalk(from: self) }
     guard operands.count > 0 else { return }
     var remains = Remains()
     dismantle(into: &remains)

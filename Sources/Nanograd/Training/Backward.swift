@@ -17,18 +17,20 @@ extension Tensor {
     }
     let derivation = try Derivation(from: self, beside: others)
     let leaves = derivation.leaves
-    let sums = leaves.map { $0.leaf?.hasGradient == true ? $0.grad : nil }
+    let sums = [Tensor?](count: leaves.count) {
+      leaves[$0].leaf?.hasGradient == true ? leaves[$0].grad : nil
+    }
     let totals = try derivation.values(from: full(1, like: self), beside: sums) {
       nodes, seeds, targets in
       var back = Back(from: seeds)
       for node in nodes.reversed() { try back.visit(node) }
       return targets.map { $0.isParameter || $0.leaf == nil ? back.gradient(of: $0) : nil }
     }
-    for (leaf, total) in zip(leaves, totals) {
-      guard let total else { continue }
-      leaf.grad?.leaf?.replace(total)
-      leaf.leaf?.hasGradient = true
+    for i in leaves.indices {
+      guard let total = totals[totals.startIndex + i] else { continue }
+      leaves[i].grad?.leaf?.replace(total)
+      leaves[i].leaf?.hasGradient = true
     }
-    derivation.keepRoots(despite: leaves.compactMap(\.leaf?.gradient))
+    derivation.keepRoots()
   }
 }

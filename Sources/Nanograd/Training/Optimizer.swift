@@ -145,7 +145,7 @@ public final class Optimizer: @unchecked Sendable {
 
   /// Sets the accumulated gradients of all Parameters to zero.
   public func zeroGrad() {
-    for slot in slots { slot.parameter.zeroGrad() }
+    for i in slots.indices { slots[i].parameter.zeroGrad() }
   }
 
   // MARK: Checks

@@ -34,8 +34,10 @@ final class Update {
   private let slots: [Slot]
   private let settings: Optimizer.Settings
   private let kind: Optimizer.Kind
-  /// What is computed, and the leaf that the result goes to.
-  private var results: [(tensor: Tensor, target: Tensor)] = []
+  /// What is computed.
+  private var results: [Tensor] = []
+  /// The leaf that each goes to.
+  private var targets: [Tensor] = []
   private var norm: Tensor?
   /// The numbers that change from step to step.
   private var scalars: [Scalar] = []
@@ -47,15 +49,14 @@ final class Update {
     self.kind = kind
     self.settings = settings
     for (slot, g) in zip(self.slots, try clipped()) { try append(slot, g) }
-    program = try Program(
-      results.map(\.tensor) + (norm.map { [$0] } ?? []), for: results.map(\.target))
+    program = try Program(results + (norm.map { [$0] } ?? []), for: targets)
   }
 
   /// Whether this is for those of some slots that have gradients.
   func fits(_ slots: [Slot], _ settings: Optimizer.Settings) -> Bool {
     var count = 0
-    for slot in slots where slot.isActive {
-      guard count < self.slots.count, slot === self.slots[count] else { return false }
+    for i in slots.indices where slots[i].isActive {
+      guard count < self.slots.count, slots[i] === self.slots[count] else { return false }
       count += 1
     }
     return count == self.slots.count && settings == self.settings
@@ -64,7 +65,7 @@ final class Update {
   /// Computes everything in one pass and only then replaces anything, so that a failure changes
   /// nothing. The result is the norm of the gradients, where that is computed.
   func run(rate: Double) throws -> Double? {
-    for scalar in scalars { try scalar.write(rate: rate, settings) }
+    for i in scalars.indices { try scalars[i].write(rate: rate, settings) }
     let values = try program?.run() ?? []
     let norm = norm.flatMap { norm in
       values.last.map {
@@ -72,8 +73,8 @@ final class Update {
           ? Double($0.elements(Float.self).pointee) : $0.elements(Double.self).pointee
       }
     }
-    for (result, value) in zip(results, values) { result.target.leaf?.replace(value) }
-    for slot in slots { slot.updates += 1 }
+    if !values.isEmpty { for i in targets.indices { targets[i].leaf?.replace(values[i]) } }
+    for i in slots.indices { slots[i].updates += 1 }
     return norm
   }
 
@@ -149,7 +150,8 @@ final class Update {
   }
 
   private func append(_ tensor: Tensor, to target: Tensor) {
-    results.append((tensor, target))
+    results.append(tensor)
+    targets.append(target)
   }
 
   /// The Variable for a number; Parameters share those that they agree on.
