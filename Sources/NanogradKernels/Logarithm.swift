@@ -24,10 +24,8 @@ extension Lanes {
   }
 
   @inline(__always) func logarithm() -> Self {
-    // Nearly always all are positive, normal and finite.
-    let isUsual = Self.and(
-      Self.constants.smallestNormal .<= self, self .< Self(repeating: .infinity))
-    guard Self.all(isUsual) else { return logarithmOfAny() }
+    // Nearly always they are.
+    guard Self.all(isPositiveNormal) else { return logarithmOfAny() }
     let (mantissa, exponent) = mantissaAndExponent
     return Self.logarithm(exponent, mantissa - Self.one, correction: Self.zero)
   }

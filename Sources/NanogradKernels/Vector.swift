@@ -64,6 +64,8 @@ protocol Lanes: Accumulator {
   func scaled(byPowerOf2 n: Self) -> Self
   /// The same where both it and the result are normal.
   func shifted(byPowerOf2 n: Self) -> Self
+  /// Whether lanes are positive, normal and finite.
+  var isPositiveNormal: Mask { get }
   /// Positive normal values as `mantissa * 2^exponent` with mantissa from √½ to √2.
   var mantissaAndExponent: (mantissa: Self, exponent: Self) { get }
 
@@ -229,7 +231,7 @@ extension SIMD16: Accumulator, Lanes where Scalar == Float {
     anyBit(unsafeBitCast(mask, to: SIMD8<UInt64>.self))
   }
   @inline(__always) static func all(_ mask: SIMDMask<MaskStorage>) -> Bool {
-    !anyBit(~unsafeBitCast(mask, to: SIMD8<UInt64>.self))
+    !any(.!mask)
   }
 
   @inline(__always) var magnitude: Self { Self(bits: bits & 0x7FFF_FFFF) }
@@ -252,6 +254,13 @@ extension SIMD16: Accumulator, Lanes where Scalar == Float {
   // The integer is in the low bits, and what is above it is shifted out.
   @inline(__always) func shifted(byPowerOf2 n: Self) -> Self {
     Self(bits: bits &+ ((n + Self.roundingShift).bits &<< 23))
+  }
+
+  @inline(__always) var isPositiveNormal: SIMDMask<MaskStorage> {
+    // Numbers below it wrap to the top.
+    let least = SIMD16<UInt32>(repeating: 1 &<< 23)
+    return unsafeBitCast(self, to: SIMD16<UInt32>.self) &- least
+      .< SIMD16<UInt32>(repeating: 0xFE &<< 23)
   }
 
   @inline(__always) var mantissaAndExponent: (mantissa: Self, exponent: Self) {
@@ -340,7 +349,7 @@ extension SIMD8: Accumulator, Lanes where Scalar == Double {
     anyBit(unsafeBitCast(mask, to: SIMD8<UInt64>.self))
   }
   @inline(__always) static func all(_ mask: SIMDMask<MaskStorage>) -> Bool {
-    !anyBit(~unsafeBitCast(mask, to: SIMD8<UInt64>.self))
+    !any(.!mask)
   }
 
   @inline(__always) var magnitude: Self { Self(bits: bits & Int64.max) }
@@ -362,6 +371,12 @@ extension SIMD8: Accumulator, Lanes where Scalar == Double {
 
   @inline(__always) func shifted(byPowerOf2 n: Self) -> Self {
     Self(bits: bits &+ ((n + Self.roundingShift).bits &<< 52))
+  }
+
+  @inline(__always) var isPositiveNormal: SIMDMask<MaskStorage> {
+    let least = SIMD8<UInt64>(repeating: 1 &<< 52)
+    return unsafeBitCast(self, to: SIMD8<UInt64>.self) &- least
+      .< SIMD8<UInt64>(repeating: 0x7FE &<< 52)
   }
 
   @inline(__always) var mantissaAndExponent: (mantissa: Self, exponent: Self) {
