@@ -71,17 +71,20 @@ static void loop32(void *context) {
 }
 
 struct regression {
-  ng_tensor *x, *t, *w, *y;
+  ng_tensor *x, *t, *w;
+  ng_tensor *kept; ///< the loss, if it is built once and for all
   ng_optimizer *optimizer;
-  bool kept; ///< y is built once, and only the loss anew
   double loss;
 };
+
+static ng_tensor *build(const struct regression *r) {
+  return ng_binary_cross_entropy(ng_sigmoid(ng_matmul(r->x, r->w)), r->t);
+}
 
 static void step(void *context) {
   struct regression *r = context;
   ng_scope_begin();
-  ng_tensor *y = r->kept ? r->y : ng_sigmoid(ng_matmul(r->x, r->w));
-  ng_tensor *error = ng_binary_cross_entropy(y, r->t);
+  ng_tensor *error = r->kept != NULL ? r->kept : build(r);
   ng_backward(error);
   r->loss = ng_item(error);
   ng_optimizer_step(r->optimizer);
@@ -108,11 +111,12 @@ static void run(const struct bench *bench, ng_dtype dtype) {
   const bool wide = dtype == NG_FLOAT64;
   for (int kept = 0; kept < 2; kept++) {
     ng_scope_begin();
-    struct regression r = {.kept = kept};
+    struct regression r = {.kept = NULL};
     r.x = ng_variable(dtype, 2, rows, wide ? (void *)x : x32, "x");
     r.t = ng_variable(dtype, 2, column, wide ? (void *)t : t32, "t");
     r.w = ng_parameter(dtype, 2, weights, NULL, "w");
-    r.y = ng_sigmoid(ng_matmul(r.x, r.w));
+    if (kept)
+      r.kept = build(&r);
     r.optimizer = ng_sgd(rate);
     ng_optimizer_add(r.optimizer, &r.w, 1);
     check_nanograd();
