@@ -192,6 +192,11 @@ private func run<G: Group>(
 func chain<V: Lanes>(_: V.Type) -> ScalarKernels<V.Scalar>.Chain {
   { program, sources, count in
     var i = run(Largest<V>.self, program, sources, 0, count, 0)
+    // A tile's end, often a third or two of the largest group, is not to go through the program vector by vector.
+    #if NANOGRAD_AVX512 || NANOGRAD_AVX2
+      i = run(Four<V>.self, program, sources, i, count, 0)
+    #endif
+    i = run(Two<V>.self, program, sources, i, count, 0)
     i = run(One<V>.self, program, sources, i, count, 0)
     if i < count {
       _ = run(Rest<V>.self, program, sources, i, i &+ 1, count &- i)

@@ -212,7 +212,6 @@ extension Tile {
     #if arch(x86_64) && !NANOGRAD_AVX512
       for _ in 0..<depth / 4 {
         for _ in 0..<4 { step() }
-        ask()
       }
       for _ in 0..<depth % 4 { step() }
     #else
