@@ -37,8 +37,8 @@ static void on_threads(int count, void *(*run)(void *)) {
 
 /* ---- Training -------------------------------------------------------------------------------- */
 
-/* Trains a network of two layers, of `width` units, that is rebuilt at every step, or stays. The loss
- * at the end; NaN after an error. */
+/* Trains a network of two layers, of `width` units, that is rebuilt at every step, or stays. The
+ * loss at the end; NaN after an error. */
 static double train(uint64_t seed, int64_t width, int steps, int stays) {
   ng_clear_error();
   ng_seed(seed);
@@ -278,7 +278,8 @@ static atomic_int is_over;
 
 static void *train_until_over(void *number) {
   for (uint64_t round = 0; !atomic_load(&is_over); round++)
-    require(isfinite(train((uint64_t)(intptr_t)number + round, 8 + (int64_t)(round % 40), 3, round % 2)));
+    require(isfinite(
+        train((uint64_t)(intptr_t)number + round, 8 + (int64_t)(round % 40), 3, round % 2)));
   return NULL;
 }
 

@@ -146,6 +146,19 @@ public struct ScalarKernels<Scalar>: Sendable {
       _ workspace: UnsafeMutablePointer<Scalar>
     ) -> Void
 
+  /// `y = A·x`, or `y += A·x` when `accumulate`: A is `rows` × `depth` with any row and column stride, as for
+  /// `Matmul`, x any distance apart, y contiguous. An element is the sum of sixteen chains (eight in double
+  /// precision), for each stretch of 256 of their terms; of up to eight products one chain. So it has the same bits
+  /// whichever rows are computed with it, but not those of `Matmul`. `workspace` is that of `Matmul`.
+  public typealias MatrixVector =
+    @Sendable (
+      _ rows: Int, _ depth: Int,
+      _ a: UnsafePointer<Scalar>, _ rowStride: Int, _ columnStride: Int,
+      _ x: UnsafePointer<Scalar>, _ stride: Int,
+      _ y: UnsafeMutablePointer<Scalar>, _ accumulate: Bool,
+      _ workspace: UnsafeMutablePointer<Scalar>
+    ) -> Void
+
   /// A panel of C, `rows` × `columns`, with rows `strideC` apart: `C = Σ A·B`, or `C += Σ A·B` when
   /// `accumulate`, each element one chain of multiply-adds over the terms in order. `columns` is at
   /// most `panelWidth`.
@@ -200,6 +213,7 @@ public struct ScalarKernels<Scalar>: Sendable {
   public let matmulWorkspace: Int
   /// For up to so many rows `matmul` reads a transposed B where it is, if it is wide.
   public let mostTransposedRows: Int
+  public let matrixVector: MatrixVector
   public let contract: Contract
   public let pack: Pack
   public let packRows: PackRows
@@ -219,7 +233,8 @@ public struct ScalarKernels<Scalar>: Sendable {
     select: @escaping Select, chain: @escaping Chain, reduce: (ReductionCode) -> Reduce,
     sumOfSquares: @escaping Reduce, transpose: @escaping Transpose,
     matmul: @escaping Matmul,
-    matmulWorkspace: Int, mostTransposedRows: Int, contract: @escaping Contract,
+    matmulWorkspace: Int, mostTransposedRows: Int,
+    matrixVector: @escaping MatrixVector, contract: @escaping Contract,
     pack: @escaping Pack,
     packRows: @escaping PackRows, stream: @escaping Stream, readsInPlace: Bool, panelWidth: Int,
     cacheBlock: Int
@@ -234,6 +249,7 @@ public struct ScalarKernels<Scalar>: Sendable {
     self.matmul = matmul
     self.matmulWorkspace = matmulWorkspace
     self.mostTransposedRows = mostTransposedRows
+    self.matrixVector = matrixVector
     self.contract = contract
     self.pack = pack
     self.packRows = packRows

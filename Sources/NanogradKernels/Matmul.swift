@@ -260,24 +260,14 @@ where E.Scalar == V.Scalar {
       }
       return
     }
-    var product = Product<V>(
+    let product = Product<V>(
       m: m, n: n, k: k, a: a, rowStrideA: rowStrideA, columnStrideA: columnStrideA, b: b,
       rowStrideB: rowStrideB, columnStrideB: columnStrideB, c: c, strideC: strideC,
       accumulate: accumulate)
-    // A column of C is a row of the transposed product; as a row it runs on vectors. Short chains
-    // are not worth the copy that takes, unless there is none to take.
-    if n == 1 && m > 1 && strideC == 1 && (rowStrideA == 1 || k >= V.count) {
-      swap(&product.m, &product.n)
-      swap(&product.a, &product.b)
-      (product.rowStrideA, product.columnStrideA) = (columnStrideB, rowStrideB)
-      (product.rowStrideB, product.columnStrideB) = (columnStrideA, rowStrideA)
-      product.strideC = 1
-    }
-    if product.n == 1 {
-      let isShort = product.k <= 8 && product.columnStrideA == 1
-      isShort ? product.runColumnOfShortRows(E.self) : product.runColumn(E.self)
-    } else if product.m == 1 && product.columnStrideB == 1 {
-      product.n < V.count ? product.runShortRow() : product.runLongRow()
+    if n == 1 {
+      product.runColumn(E.self)
+    } else if m == 1 && columnStrideB == 1 {
+      n < V.count ? product.runShortRow() : product.runLongRow()
     } else if product.isBetterTransposed {
       product.runTransposed(workspace)
     } else {

@@ -13,6 +13,7 @@ where E.Scalar == V.Scalar {
     transpose: { x, stride, rows, columns, y in transpose(x, stride, rows, columns, y, rows) },
     matmul: matmul(V.self, E.self),
     matmulWorkspace: Blocking.workspace, mostTransposedRows: Blocking.rowsToTranspose,
+    matrixVector: matrixVector(V.self, E.self),
     contract: contraction(V.self), pack: packing(V.self),
     packRows: { packRows(V.self, $0, $1, $2, $3, $4, $5) },
     stream: { ngp_stream($1, $0, $2 * MemoryLayout<V.Scalar>.size) },

@@ -26,13 +26,6 @@ protocol Lanes: Accumulator {
   associatedtype Mask: Sendable
 
   subscript(lane: Int) -> Scalar { get set }
-  /// Half of the lanes.
-  associatedtype Half: Sendable
-  static var zeroHalf: Half { get }
-  /// `half + a * p[0 ..< count / 2]`, rounded once where the instruction set can.
-  static func adding(_ a: Scalar, times p: UnsafePointer<Scalar>, to half: Half) -> Half
-  /// A half, and zeros.
-  init(half: Half)
   /// The first four columns of as many rows as there are lanes.
   static func columns(_ p: UnsafePointer<Scalar>, _ stride: Int) -> (Self, Self, Self, Self)
   /// Lane `i` is lane `source(i)` of this vector and another, one after the other; what the compiler knows.
@@ -169,22 +162,6 @@ extension SIMD16: Accumulator, Lanes where Scalar == Float {
     #endif
   }
 
-  @inline(__always) static var zeroHalf: SIMD8<Float> { SIMD8(repeating: 0) }
-
-  @inline(__always)
-  static func adding(
-    _ a: Float, times p: UnsafePointer<Float>, to half: SIMD8<Float>
-  ) -> SIMD8<Float> {
-    let b = UnsafeRawPointer(p).loadUnaligned(as: SIMD8<Float>.self)
-    #if NANOGRAD_BASELINE && arch(x86_64)
-      return half + SIMD8(repeating: a) * b
-    #else
-      return half.addingProduct(SIMD8(repeating: a), b)
-    #endif
-  }
-
-  @inline(__always) init(half: SIMD8<Float>) { self.init(lowHalf: half, highHalf: Self.zeroHalf) }
-
   @inline(__always) func mixed(with other: Self, _ source: (Int) -> Int) -> Self {
     @inline(__always) func lane(_ i: Int) -> Float {
       let place = source(i)
@@ -291,22 +268,6 @@ extension SIMD8: Accumulator, Lanes where Scalar == Double {
       addingProduct(a, b)
     #endif
   }
-
-  @inline(__always) static var zeroHalf: SIMD4<Double> { SIMD4(repeating: 0) }
-
-  @inline(__always)
-  static func adding(
-    _ a: Double, times p: UnsafePointer<Double>, to half: SIMD4<Double>
-  ) -> SIMD4<Double> {
-    let b = UnsafeRawPointer(p).loadUnaligned(as: SIMD4<Double>.self)
-    #if NANOGRAD_BASELINE && arch(x86_64)
-      return half + SIMD4(repeating: a) * b
-    #else
-      return half.addingProduct(SIMD4(repeating: a), b)
-    #endif
-  }
-
-  @inline(__always) init(half: SIMD4<Double>) { self.init(lowHalf: half, highHalf: Self.zeroHalf) }
 
   @inline(__always) func mixed(with other: Self, _ source: (Int) -> Int) -> Self {
     @inline(__always) func lane(_ i: Int) -> Double {

@@ -53,6 +53,16 @@ private func checkAgreement<S: KernelScalar>(_ a: KernelTable, _ b: KernelTable,
       }
     }
   }
+  for (rows, depth) in [(1, 5000), (5, 2000), (9, 400), (100, 300), (300, 5), (70, 8)] {
+    let a: [S] = sampler.values(rows * depth)
+    let x: [S] = sampler.values(depth)
+    for (row, column) in [(depth, 1), (1, rows)] {
+      var (y, z) = ([S](repeating: 0, count: rows), [S](repeating: 0, count: rows))
+      first.matrixVector(rows, depth, a, row, column, x, 1, &y, false, workspace)
+      second.matrixVector(rows, depth, a, row, column, x, 1, &z, false, workspace)
+      XCTAssert(same(y, z), "\(rows) × \(depth) by a vector")
+    }
+  }
 }
 
 final class AgreementTests: XCTestCase {

@@ -4,7 +4,7 @@ import NanogradKernelTable
 import XCTest
 
 /// Element (i, j) is at `i * row + j * column` from `origin`.
-private struct Layout {
+struct Layout {
   var row: Int
   var column: Int
   var origin = 0
@@ -34,8 +34,8 @@ private struct Layout {
   static let all = [contiguous, padded, transposed, spread, repeated, reversed]
 }
 
-/// Memory for `matmul`, aligned as it asks.
-private final class Workspace<S: KernelScalar> {
+/// Memory for products, aligned as they ask.
+final class Workspace<S: KernelScalar> {
   let pointer: UnsafeMutablePointer<S>
   private let raw: UnsafeMutableRawPointer
   private let bytes: Int

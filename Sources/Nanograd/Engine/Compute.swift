@@ -180,7 +180,7 @@ extension Tensor {
     let width = ((Swift.max(m, n) + stripes - 1) / stripes + 15) & ~15
     let room = T.kernels.matmulWorkspace
     let workspace = try Value(bytes: stripes * room * dtype.size, for: .working)
-    let matmul = T.kernels.matmul
+    let (matmul, matrixVector) = (T.kernels.matmul, T.kernels.matrixVector)
     let loop = Loop(batch, batchA, batchB, batch.strides)
     loop.forEach { offset in
       for i in 0..<loop.run {
@@ -191,7 +191,10 @@ extension Tensor {
           let first = Swift.min(stripe * width, Swift.max(m, n))
           let count = Swift.min(width, Swift.max(m, n) - first)
           let space = workspace.elements(T.self) + stripe * room
-          if m > n {
+          if n == 1 {
+            matrixVector(
+              count, k, left + first * k, k, 1, right, 1, target + first, false, space)
+          } else if m > n {
             matmul(
               count, n, k, left + first * k, k, 1, right, n, 1, target + first * n, n, false, space)
           } else {

@@ -49,6 +49,7 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
   private let packRows = T.kernels.packRows
   private let kernels = T.kernels
   private let columns: Int
+  private let isRow: Bool
   private let blocks: [Block]
   private let terms: [Term]
   private let hasPanels: Bool
@@ -59,6 +60,7 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
 
   init(_ contraction: Contraction) {
     columns = contraction.columns
+    isRow = contraction.rows == 1
     var blocks: [Block] = []
     var terms: [Term] = []
     for block in contraction.blocks {
@@ -94,7 +96,8 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
     // Of views there may be so many that no integer holds the sum of their depths.
     let depth = terms.reduce(0) { $0 + Double($1.depth) }
     // Few columns leave most of a vector empty.
-    let one = (contraction.columns < 8 ? 0.1 : 0.02) * Double(MemoryLayout<T>.size / 4)
+    let one =
+      (columns == 1 ? 0.05 : columns < 8 ? 0.1 : 0.02) * Double(MemoryLayout<T>.size / 4)
     let cost = 50 + one * Double(contraction.rows) * Double(contraction.columns) * depth
     let elements =
       contraction.hasPanels
@@ -249,15 +252,27 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
   private func runDirectly(
     _ block: Block, _ rows: Range<Int>, _ context: Context, _ workspace: UnsafeMutablePointer<T>
   ) {
+    let target = context.pointer(block.target, T.self) + rows.lowerBound * columns
     for t in block.terms {
       let term = terms[t]
-      T.kernels.matmul(
-        rows.count, columns, term.depth,
-        context.pointer(term.a, T.self) + term.offsetA + rows.lowerBound * term.rowStrideA,
-        term.rowStrideA, term.columnStrideA,
-        context.pointer(term.b, T.self) + term.offsetB, term.rowStrideB, term.columnStrideB,
-        context.pointer(block.target, T.self) + rows.lowerBound * columns, columns,
-        block.accumulates || t > block.terms.lowerBound, workspace)
+      let a = UnsafePointer(
+        context.pointer(term.a, T.self) + term.offsetA + rows.lowerBound * term.rowStrideA)
+      let b = UnsafePointer(context.pointer(term.b, T.self) + term.offsetB)
+      let accumulates = block.accumulates || t > block.terms.lowerBound
+      // Which kernel it is may depend on the whole product alone, not on the rows of a thread.
+      if columns == 1 {
+        kernels.matrixVector(
+          rows.count, term.depth, a, term.rowStrideA, term.columnStrideA, b, term.rowStrideB,
+          target, accumulates, workspace)
+      } else if isRow {
+        kernels.matrixVector(
+          columns, term.depth, b, term.columnStrideB, term.rowStrideB, a, term.columnStrideA,
+          target, accumulates, workspace)
+      } else {
+        kernels.matmul(
+          rows.count, columns, term.depth, a, term.rowStrideA, term.columnStrideA,
+          b, term.rowStrideB, term.columnStrideB, target, columns, accumulates, workspace)
+      }
     }
   }
 }

@@ -1,0 +1,1 @@
+../NanogradKernels/MatrixVector.swift
