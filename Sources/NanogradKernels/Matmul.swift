@@ -11,7 +11,7 @@ enum Blocking {
   static let rows = 192
   static let columns = 1536
   /// Up to so many rows a product reads B where it is, if its rows are contiguous.
-  static let rowsToReadDirectly = 12 * TileShape.height
+  static let rowsToReadDirectly = (TileShape.packsOnTheWay ? 24 : 12) * TileShape.height
   /// Up to so many it reads A where it is, if its rows or columns are contiguous.
   static let rowsOfAToReadDirectly = 256
   /// For up to so many the transposed product may be better, for so many of its rows at a time.
@@ -131,10 +131,23 @@ struct Product<V: Lanes> {
     }
   }
 
+  /// Whether B's rows lie so far apart, by a power of 2, that few of a panel fit in the first-level cache at one time,
+  /// and enough tiles read it.
+  private var isCrowded: Bool {
+    let bytes = rowStrideB &* MemoryLayout<Scalar>.stride
+    if bytes & 4095 == 0 { return m > 2 &* TileShape.height }
+    // The second level has room for a small B.
+    let isLarge = min(k, Blocking.depth) &* bytes > 1 << 19
+    return bytes & 1023 == 0 && isLarge && m >= 5 &* TileShape.height
+  }
+
   func run(_ workspace: UnsafeMutablePointer<Scalar>) {
     let packedB = workspace
     let packedA = workspace + Blocking.depth &* Blocking.columns
-    let readsB = columnStrideB == 1 && m <= Blocking.rowsToReadDirectly
+    let isFew = m <= Blocking.rowsToReadDirectly
+    // Otherwise the first tile of each panel packs it.
+    let readsB = columnStrideB == 1 && (isFew || TileShape.packsOnTheWay)
+    let packsB = TileShape.packsOnTheWay && (!isFew || isCrowded)
     let readsA =
       (columnStrideA == 1
         || rowStrideA == 1 && isOnFewPages(columnStrideA, elementSize: MemoryLayout<Scalar>.stride))
@@ -162,12 +175,19 @@ struct Product<V: Lanes> {
           }
           forEachPanel(columns) { offset, width in
             let isDirect = readsB && offset &+ width &* V.count <= columns
+            let panel = packedB + offset &* depth
             var tile = TileProduct(
               depth: depth, a: blockA, rowStrideA: rowStrideA, columnStrideA: columnStrideA,
-              b: isDirect ? blockB + offset : UnsafePointer(packedB + offset &* depth),
-              rowStrideB: isDirect ? rowStrideB : width &* V.count,
-              c: c, strideC: strideC, accumulate: accumulate || p > 0)
+              b: panel, rowStrideB: width &* V.count, c: c, strideC: strideC,
+              accumulate: accumulate || p > 0)
+            if isDirect && (i == 0 || !packsB) {
+              (tile.b, tile.rowStrideB) = (blockB + offset, rowStrideB)
+              tile.packed = packsB ? panel : nil
+            }
             TileShape.forEach(rows) { row, height in
+              if row > 0 && tile.packed != nil {
+                (tile.b, tile.rowStrideB, tile.packed) = (UnsafePointer(panel), width &* V.count, nil)
+              }
               if packsA {
                 tile.a = UnsafePointer(packedA + row &* depth)
                 tile.rowStrideA = 1

@@ -187,19 +187,25 @@ typealias Rows8<R: TileRow> = Above<Rows4<R>, Rows4<R>>
 extension Tile {
   /// Adds the products of `depth` columns of A and as many rows of B. A stride that is 1 is best written as
   /// the number: where another program shares the core, instructions are what is short, and a constant takes
-  /// none. Some rows of B are asked for meanwhile, from `next` on, one for four of the depth.
+  /// none. Rows of B may be packed on the way, and some of them asked for, from `next` on, one for four of the depth.
   @inline(__always)
   mutating func add(
     _ depth: Int, _ a: UnsafePointer<Row.Element.Scalar>, _ rowStrideA: Int, _ columnStrideA: Int,
     times b: UnsafePointer<Row.Element.Scalar>, _ rowStrideB: Int,
+    packing packed: UnsafeMutablePointer<Row.Element.Scalar>? = nil,
     askingFor next: UnsafePointer<Row.Element.Scalar>? = nil
   ) {
     let size = MemoryLayout<Row.Element.Scalar>.stride
     let rows = RowDistances(rowStrideA &* size)
-    var (a, b, next) = (UnsafeRawPointer(a), b, next)
+    var (a, b, packed, next) = (UnsafeRawPointer(a), b, packed, next)
     @inline(__always)
     func step() {
-      add(a, rows, from: 0, times: Row.load(b))
+      let row = Row.load(b)
+      if let target = packed {
+        row.store(target, accumulate: false)
+        packed = target + Row.count
+      }
+      add(a, rows, from: 0, times: row)
       a += columnStrideA &* size
       b += rowStrideB
     }
@@ -261,12 +267,18 @@ struct TileProduct<Scalar> {
   var c: UnsafeMutablePointer<Scalar>
   var strideC: Int
   var accumulate: Bool
+  /// Where the rows of B are copied, one after the other, if they are to be.
+  var packed: UnsafeMutablePointer<Scalar>?
 
   @inline(__always)
   func run<T: Tile>(_: T.Type) where T.Row.Element.Scalar == Scalar {
     var tile = T.zero
     if T.Row.count == 1 {
       tile.add(depth, a, rowStrideA, columnStrideA, times: b, rowStrideB)
+    } else if TileShape.packsOnTheWay, let packed {
+      columnStrideA == 1
+        ? tile.add(depth, a, rowStrideA, 1, times: b, rowStrideB, packing: packed)
+        : tile.add(depth, a, 1, columnStrideA, times: b, rowStrideB, packing: packed)
     } else if columnStrideA == 1 {
       tile.add(depth, a, rowStrideA, 1, times: b, rowStrideB)
     } else {
@@ -315,6 +327,8 @@ struct TileProduct<Scalar> {
 enum TileShape {
   /// For a tile of several vectors there is time to fetch A and B from the second-level cache.
   static let readsInPlace = width > 1
+  /// What a tile of one vector reads of B is no more than it can store meanwhile.
+  static let packsOnTheWay = width == 1
 
   #if NANOGRAD_AVX512
     static let height = 8
