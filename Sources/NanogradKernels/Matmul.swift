@@ -101,12 +101,13 @@ struct Product<V: Lanes> {
   /// columns that its rows leave most of a vector empty.
   var isBetterTransposed: Bool {
     guard m <= Blocking.rowsToTranspose else { return false }
+    func vectors(_ count: Int) -> Int { (count &+ V.count &- 1) / V.count }
     if rowStrideB == 1 && columnStrideB != 1 {
-      let isHigh = 2 &* m >= V.count
-      if isHigh && (columnStrideA == 1 ? n >= 2 &* m : n >= m) { return true }
+      // Its last vector of columns may be mostly empty, which with tiles of one vector takes longer than to pack B.
+      let isFull = TileShape.width > 1 || m <= V.count || 5 &* m >= 4 &* V.count &* vectors(m)
+      if 2 &* m >= V.count && isFull && (columnStrideA == 1 ? n >= 2 &* m : n >= m) { return true }
     }
     guard n < 2 &* V.count, rowStrideA == 1 || columnStrideA == 1 else { return false }
-    func vectors(_ count: Int) -> Int { (count &+ V.count &- 1) / V.count }
     let saved = m &* vectors(n) &- n &* vectors(m)
     // A is transposed where its rows are contiguous: in a third of the time of as many multiply-adds with vectors
     // of sixteen, in all of it with those of eight.
