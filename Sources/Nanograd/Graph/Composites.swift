@@ -59,11 +59,21 @@ public func clamp(_ a: Tensor, _ low: Double, _ high: Double) throws -> Tensor {
 
 /// The mean over axes (all for nil); NaN of no elements. Gradient: g/n, repeated.
 public func mean(_ a: Tensor, axes: [Int]? = nil, keep: Bool = false) throws -> Tensor {
-  let set = try Axes(axes, of: a.shape)
-  let sums = try reduction(.sum, a, set, keep: keep)
+  try mean(a, Axes(axes, of: a.shape), keep: keep, times: 1, "mean($0)")
+}
+
+/// -mean(a), of all elements: in one node, of which a loss has but a few.
+private func negatedMean(_ a: Tensor) throws -> Tensor {
+  try mean(a, Axes(nil, of: a.shape), keep: false, times: -1, "-mean($0)")
+}
+
+private func mean(
+  _ a: Tensor, _ axes: Axes, keep: Bool, times sign: Double, _ notation: String
+) throws -> Tensor {
+  let sums = try reduction(.sum, a, axes, keep: keep)
   // Of no elements: 0/0 where a result exists at all.
-  let count = (0..<a.rank).reduce(1) { set.contains($1) ? $0 * a.shape[$1] : $0 }
-  return try named(sums / Double(count), "mean($0)", .one(a))
+  let count = (0..<a.rank).reduce(1) { axes.contains($1) ? $0 * a.shape[$1] : $0 }
+  return try named(sums / (sign * Double(count)), notation, .one(a))
 }
 
 /// ln Σ eᵃ over axes (all for nil), without overflow. Gradient: g·softmax(a).
@@ -139,7 +149,7 @@ public func binaryCrossEntropy(_ y: Tensor, _ t: Tensor) throws -> Tensor {
   try requireEqual(y, t, "binary_cross_entropy")
   let (one, small) = try (y.number(1), y.number(epsilon))
   let likelihood = try t * log(y + small) + (one - t) * log(one - y + small)
-  return try crossEntropy(-mean(likelihood), y, t)
+  return try crossEntropy(negatedMean(likelihood), y, t)
 }
 
 /// The same for logits z, without overflow: mean(max(z, 0) - z·t + ln(1 + e^-|z|)). Gradient in z:
@@ -158,13 +168,13 @@ public func binaryCrossEntropy(logits z: Tensor, _ t: Tensor) throws -> Tensor {
 /// Σ t·ln(y + ε), ε = 1e-12.
 public func crossEntropy(_ y: Tensor, _ t: Tensor) throws -> Tensor {
   try requireClasses(y, like: t, "cross_entropy")
-  return try crossEntropy(-mean(sum(t * log(y + epsilon), axes: [-1])), y, t)
+  return try crossEntropy(negatedMean(sum(t * log(y + epsilon), axes: [-1])), y, t)
 }
 
 /// The same for logits, without overflow. Gradient in z: (softmax(z)·Σt - t)/rows.
 public func crossEntropy(logits z: Tensor, _ t: Tensor) throws -> Tensor {
   try requireClasses(z, like: t, "cross_entropy_logits")
-  return try crossEntropy(-mean(sum(t * logSoftmax(z, axis: -1), axes: [-1])), z, t)
+  return try crossEntropy(negatedMean(sum(t * logSoftmax(z, axis: -1), axes: [-1])), z, t)
 }
 
 /// The same for probabilities, the targets being class indices. A row whose index is no class
@@ -191,7 +201,7 @@ private func crossEntropy(
     "indices of shape \(indices.shape) for shape \(y.shape), expected \(expected)", in: function)
   let chosen = try cast(matches(indices, depth: y.shape[y.rank - 1]), to: y.dtype)
   let picked = try select(chosen, logarithms, y.number(0))
-  return try crossEntropy(-mean(sum(picked, axes: [-1])), y, indices)
+  return try crossEntropy(negatedMean(sum(picked, axes: [-1])), y, indices)
 }
 
 private func crossEntropy(_ body: Tensor, _ y: Tensor, _ t: Tensor) throws -> Tensor {
