@@ -138,7 +138,7 @@ struct Product<V: Lanes> {
     let bytes = rowStrideB &* MemoryLayout<Scalar>.stride
     if bytes & 4095 == 0 { return m > 2 &* TileShape.height }
     // The second level has room for a small B.
-    let isLarge = min(k, Blocking.depth) &* bytes > 1 << 19
+    let isLarge = min(k, Blocking.depth) &* bytes >= 1 << 19
     return bytes & 1023 == 0 && isLarge && m >= 5 &* TileShape.height
   }
 
@@ -155,7 +155,7 @@ struct Product<V: Lanes> {
       && (m <= Blocking.rowsOfAToReadDirectly || n <= Blocking.rowsToTranspose)
     let packsA =
       columnStrideA != 1 && rowStrideA != 1
-      || !readsA && !readsB && n > 2 &* TileShape.width &* V.count
+      || !readsA && !(readsB && isFew) && n > 2 &* TileShape.width &* V.count
     for j in stride(from: 0, to: n, by: Blocking.columns) {
       let columns = min(Blocking.columns, n &- j)
       for p in stride(from: 0, to: k, by: Blocking.depth) {

@@ -111,7 +111,7 @@ extension Lowering {
         let factors = contraction.blocks[i].products.map(contraction.factor)
         // A block runs on panels, or on none.
         let hasPanels = zip(factors, contraction.blocks[i].products).contains {
-          uses[$0, default: 0] > 1 || contraction.isWorthPacking($1)
+          uses[$0, default: 0] > 1 || contraction.isWorthPacking($1, in: contraction.blocks[i])
         }
         guard hasPanels else { continue }
         for (p, factor) in factors.enumerated() {
@@ -186,11 +186,19 @@ extension Contraction {
 
   /// Whether a B that is used once is better packed for all rows, and by all threads, than by each thread
   /// for its own.
-  fileprivate func isWorthPacking(_ product: Product) -> Bool {
+  fileprivate func isWorthPacking(_ product: Product, in block: Block) -> Bool {
     guard columns >= 32, product.depth <= Contraction.mostPacked / dtype.size / columns else {
       return false
     }
     if product.b.strides[1] == 1 {
+      // A kernel of narrow tiles packs B on its way. It may do so where an element is but one chain, which has the same
+      // bits in all kernels.
+      let readsInPlace =
+        dtype == .float32 ? Float.kernels.readsInPlace : Double.kernels.readsInPlace
+      let isOneChain =
+        block.products.count == 1 && !block.accumulates
+        && product.depth <= Contraction.stretchDepth
+      if !readsInPlace && product.a.strides[1] == 1 && isOneChain { return false }
       return rows >= 192 && product.depth > Contraction.mostDepthPackedByEach
     }
     // A transposed B for few rows is read where it is.
