@@ -187,7 +187,9 @@ struct Product<V: Lanes> {
             }
             TileShape.forEach(rows) { row, height in
               if row > 0 && tile.packed != nil {
-                (tile.b, tile.rowStrideB, tile.packed) = (UnsafePointer(panel), width &* V.count, nil)
+                (tile.b, tile.rowStrideB, tile.packed) = (
+                  UnsafePointer(panel), width &* V.count, nil
+                )
               }
               if packsA {
                 tile.a = UnsafePointer(packedA + row &* depth)

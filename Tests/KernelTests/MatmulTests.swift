@@ -121,6 +121,13 @@ private func checkSizes<S: KernelScalar>(_ table: KernelTable, _: S.Type) {
     let layoutA = Layout(row: 1, column: apart, count: 19 * apart + 130)
     check(table, 130, 100, 20, layoutA, .transposed(20, 100), workspace, &sampler)
   }
+  // Rows of B that are powers of 2 apart, or nearly, and share few places of a cache.
+  for (m, n, k) in [(13, 1024, 40), (30, 1024, 9), (31, 768, 260), (40, 1050, 5)] {
+    check(table, m, n, k, .contiguous(m, k), .contiguous(k, n), workspace, &sampler)
+    check(
+      table, m, n, k, .transposed(m, k), Layout(row: 1024, column: 1, count: k * 1024 + n),
+      workspace, &sampler)
+  }
   // Across the borders of blocks, where accumulation starts and packing begins again.
   for (m, n, k) in [(2, 17, 255), (7, 33, 256), (9, 49, 257), (200, 65, 513), (17, 1601, 3)] {
     check(table, m, n, k, .contiguous(m, k), .contiguous(k, n), workspace, &sampler)

@@ -103,6 +103,22 @@ final class EngineKeptGraphTests: EngineTestCase {
     }
   }
 
+  /// The same of a loss, whose graph is walked whole, from a step on at which something was known.
+  func testWhatIsKnownOfALoss() throws {
+    let (x, w) = try (Tensor(variable: [2.0], [1]), Tensor(parameter: [3.0], [1]))
+    let inner = try x * x
+    let loss = try sum(inner * w)
+    for step in 1...12 {
+      if step % 2 == 0 { try x.write([Double(step)]) } else { try w.write([Double(step)]) }
+      if step % 3 != 0 { try evaluate([inner]) }
+      w.zeroGrad()
+      try loss.backward()
+      let (a, b) = try (x.values(Double.self)[0], w.values(Double.self)[0])
+      XCTAssertEqual(try loss.item(), a * a * b, "\(step)")
+      XCTAssertEqual(try w.grad!.values(Double.self), [a * a], "\(step)")
+    }
+  }
+
   /// More graphs than there is room for, in turn; and new ones where others were in memory.
   func testManyGraphs() throws {
     let x = try Tensor(variable: [1.0], [1])
