@@ -11,7 +11,7 @@ enum Blocking {
   static let rows = 192
   static let columns = 1536
   /// Up to so many rows a product reads B where it is, if its rows are contiguous.
-  static let rowsToReadDirectly = (TileShape.packsOnTheWay ? 24 : 12) * TileShape.height
+  static let rowsToReadDirectly = 12 * TileShape.height
   /// Up to so many it reads A where it is, if its rows or columns are contiguous.
   static let rowsOfAToReadDirectly = 256
   /// For up to so many the transposed product may be better, for so many of its rows at a time.
@@ -145,7 +145,9 @@ struct Product<V: Lanes> {
   func run(_ workspace: UnsafeMutablePointer<Scalar>) {
     let packedB = workspace
     let packedA = workspace + Blocking.depth &* Blocking.columns
-    let isFew = m <= Blocking.rowsToReadDirectly
+    // The deeper, the less it matters that a tile waits for its first rows of B.
+    let isFew =
+      m <= (TileShape.packsOnTheWay && k >= 128 ? 2 : 1) &* Blocking.rowsToReadDirectly
     // Otherwise the first tile of each panel packs it.
     let readsB = columnStrideB == 1 && (isFew || TileShape.packsOnTheWay)
     let packsB = TileShape.packsOnTheWay && (!isFew || isCrowded)
@@ -183,14 +185,8 @@ struct Product<V: Lanes> {
               accumulate: accumulate || p > 0)
             if isDirect && (i == 0 || !packsB) {
               (tile.b, tile.rowStrideB) = (blockB + offset, rowStrideB)
-              tile.packed = packsB ? panel : nil
             }
             TileShape.forEach(rows) { row, height in
-              if row > 0 && tile.packed != nil {
-                (tile.b, tile.rowStrideB, tile.packed) = (
-                  UnsafePointer(panel), width &* V.count, nil
-                )
-              }
               if packsA {
                 tile.a = UnsafePointer(packedA + row &* depth)
                 tile.rowStrideA = 1
@@ -198,6 +194,14 @@ struct Product<V: Lanes> {
               } else {
                 tile.a = blockA + row &* rowStrideA
               }
+              #if !NANOGRAD_AVX512
+                if row == 0 && i == 0 && isDirect && packsB {
+                  (tile.c, tile.strideC) = (c + (j &+ offset), strideC)
+                  tile.runPacking(V.self, height: height, to: panel)
+                  (tile.b, tile.rowStrideB) = (UnsafePointer(panel), V.count)
+                  return
+                }
+              #endif
               withWholeTile(
                 V.self, c + ((i &+ row) &* strideC &+ j &+ offset), strideC, height: height,
                 width: width, columns: columns &- offset, adds: tile.accumulate

@@ -187,25 +187,19 @@ typealias Rows8<R: TileRow> = Above<Rows4<R>, Rows4<R>>
 extension Tile {
   /// Adds the products of `depth` columns of A and as many rows of B. A stride that is 1 is best written as
   /// the number: where another program shares the core, instructions are what is short, and a constant takes
-  /// none. Rows of B may be packed on the way, and some of them asked for, from `next` on, one for four of the depth.
+  /// none. Some rows of B are asked for meanwhile, from `next` on, one for four of the depth.
   @inline(__always)
   mutating func add(
     _ depth: Int, _ a: UnsafePointer<Row.Element.Scalar>, _ rowStrideA: Int, _ columnStrideA: Int,
     times b: UnsafePointer<Row.Element.Scalar>, _ rowStrideB: Int,
-    packing packed: UnsafeMutablePointer<Row.Element.Scalar>? = nil,
     askingFor next: UnsafePointer<Row.Element.Scalar>? = nil
   ) {
     let size = MemoryLayout<Row.Element.Scalar>.stride
     let rows = RowDistances(rowStrideA &* size)
-    var (a, b, packed, next) = (UnsafeRawPointer(a), b, packed, next)
+    var (a, b, next) = (UnsafeRawPointer(a), b, next)
     @inline(__always)
     func step() {
-      let row = Row.load(b)
-      if let target = packed {
-        row.store(target, accumulate: false)
-        packed = target + Row.count
-      }
-      add(a, rows, from: 0, times: row)
+      add(a, rows, from: 0, times: Row.load(b))
       a += columnStrideA &* size
       b += rowStrideB
     }
@@ -228,6 +222,29 @@ extension Tile {
       }
     #endif
   }
+
+  #if !NANOGRAD_AVX512
+    /// The same, and copies the rows of B, one after the other. A function of its own: one that does both when asked
+    /// keeps less in registers.
+    @inline(__always)
+    mutating func addPacking(
+      _ depth: Int, _ a: UnsafePointer<Row.Element.Scalar>, _ rowStrideA: Int, _ columnStrideA: Int,
+      times b: UnsafePointer<Row.Element.Scalar>, _ rowStrideB: Int,
+      to packed: UnsafeMutablePointer<Row.Element.Scalar>
+    ) {
+      let size = MemoryLayout<Row.Element.Scalar>.stride
+      let rows = RowDistances(rowStrideA &* size)
+      var (a, b, packed) = (UnsafeRawPointer(a), b, packed)
+      for _ in 0..<depth {
+        let row = Row.load(b)
+        row.store(packed, accumulate: false)
+        add(a, rows, from: 0, times: row)
+        a += columnStrideA &* size
+        b += rowStrideB
+        packed += Row.count
+      }
+    }
+  #endif
 }
 
 /// Calls `body` with a tile of C, or, where C's edge cuts it, with memory for a whole one, to which the rows
@@ -267,18 +284,12 @@ struct TileProduct<Scalar> {
   var c: UnsafeMutablePointer<Scalar>
   var strideC: Int
   var accumulate: Bool
-  /// Where the rows of B are copied, one after the other, if they are to be.
-  var packed: UnsafeMutablePointer<Scalar>?
 
   @inline(__always)
   func run<T: Tile>(_: T.Type) where T.Row.Element.Scalar == Scalar {
     var tile = T.zero
     if T.Row.count == 1 {
       tile.add(depth, a, rowStrideA, columnStrideA, times: b, rowStrideB)
-    } else if TileShape.packsOnTheWay, let packed {
-      columnStrideA == 1
-        ? tile.add(depth, a, rowStrideA, 1, times: b, rowStrideB, packing: packed)
-        : tile.add(depth, a, 1, columnStrideA, times: b, rowStrideB, packing: packed)
     } else if columnStrideA == 1 {
       tile.add(depth, a, rowStrideA, 1, times: b, rowStrideB)
     } else {
@@ -320,6 +331,34 @@ struct TileProduct<Scalar> {
       run(Single<V>.self, height: height)
     #endif
   }
+
+  #if !NANOGRAD_AVX512
+    /// The first of several tiles, which is not the lowest, and copies the rows of B for the others.
+    @inline(never)
+    func runPacking<V: Lanes>(
+      _: V.Type, height: Int, to packed: UnsafeMutablePointer<Scalar>
+    ) where V.Scalar == Scalar {
+      #if NANOGRAD_BASELINE && arch(x86_64)
+        runPacking(Rows2<Single<V>>.self, to: packed)
+      #else
+        height == TileShape.height
+          ? runPacking(Rows6<Single<V>>.self, to: packed)
+          : runPacking(Rows5<Single<V>>.self, to: packed)
+      #endif
+    }
+
+    @inline(__always)
+    private func runPacking<T: Tile>(_: T.Type, to packed: UnsafeMutablePointer<Scalar>)
+    where T.Row.Element.Scalar == Scalar {
+      var tile = T.zero
+      if columnStrideA == 1 {
+        tile.addPacking(depth, a, rowStrideA, 1, times: b, rowStrideB, to: packed)
+      } else {
+        tile.addPacking(depth, a, 1, columnStrideA, times: b, rowStrideB, to: packed)
+      }
+      tile.store(c, strideC, accumulate: accumulate)
+    }
+  #endif
 }
 
 /// The largest tile, which fills the vector registers, and about half of the second-level cache of
