@@ -148,8 +148,9 @@ public struct ScalarKernels<Scalar>: Sendable {
 
   /// `y = A·x`, or `y += A·x` when `accumulate`: A is `rows` × `depth` with any row and column stride, as for
   /// `Matmul`, x any distance apart, y contiguous. An element is the sum of sixteen chains (eight in double
-  /// precision), for each stretch of 256 of their terms; of up to eight products one chain. So it has the same bits
-  /// whichever rows are computed with it, but not those of `Matmul`. `workspace` is that of `Matmul`.
+  /// precision), for each stretch of 256 of their terms; of up to eight products, or where contiguous columns of A lie
+  /// eight vectors apart or more, it is a chain as in `Matmul`. So it has the same bits whichever rows are computed with
+  /// it. `workspace` is that of `Matmul`.
   public typealias MatrixVector =
     @Sendable (
       _ rows: Int, _ depth: Int,
