@@ -51,14 +51,3 @@ extension Product {
       V(repeating: a[i &* columnStrideA]), times: V.load(b + i &* rowStrideB, first: n))
   }
 }
-
-/// A number that the compiler knows, so that what is beyond it is left out.
-private protocol Length { static var value: Int { get } }
-private enum One: Length { static var value: Int { 1 } }
-private enum Two: Length { static var value: Int { 2 } }
-private enum Three: Length { static var value: Int { 3 } }
-private enum Four: Length { static var value: Int { 4 } }
-private enum Five: Length { static var value: Int { 5 } }
-private enum Six: Length { static var value: Int { 6 } }
-private enum Seven: Length { static var value: Int { 7 } }
-private enum Eight: Length { static var value: Int { 8 } }
