@@ -187,7 +187,8 @@ typealias Rows8<R: TileRow> = Above<Rows4<R>, Rows4<R>>
 extension Tile {
   /// Adds the products of `depth` columns of A and as many rows of B. A stride that is 1 is best written as
   /// the number: where another program shares the core, instructions are what is short, and a constant takes
-  /// none. Some rows of B are asked for meanwhile, from `next` on, one for four of the depth.
+  /// none. Some rows of B are asked for meanwhile, from `next` on, one for four of the depth, but
+  /// where the processor is faster by itself.
   @inline(__always)
   mutating func add(
     _ depth: Int, _ a: UnsafePointer<Row.Element.Scalar>, _ rowStrideA: Int, _ columnStrideA: Int,
@@ -196,18 +197,12 @@ extension Tile {
   ) {
     let size = MemoryLayout<Row.Element.Scalar>.stride
     let rows = RowDistances(rowStrideA &* size)
-    var (a, b, next) = (UnsafeRawPointer(a), b, next)
+    var (a, b) = (UnsafeRawPointer(a), b)
     @inline(__always)
     func step() {
       add(a, rows, from: 0, times: Row.load(b))
       a += columnStrideA &* size
       b += rowStrideB
-    }
-    @inline(__always)
-    func ask() {
-      guard let line = next else { return }
-      Row.prefetch(line)
-      next = line + rowStrideB
     }
     #if arch(x86_64) && !NANOGRAD_AVX512
       for _ in 0..<depth / 4 {
@@ -215,6 +210,13 @@ extension Tile {
       }
       for _ in 0..<depth % 4 { step() }
     #else
+      var next = next
+      @inline(__always)
+      func ask() {
+        guard let line = next else { return }
+        Row.prefetch(line)
+        next = line + rowStrideB
+      }
       // With several steps in a row the compiler runs out of registers.
       for p in 0..<depth {
         if p & 3 == 0 { ask() }
