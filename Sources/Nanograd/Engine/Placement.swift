@@ -130,15 +130,16 @@ private struct Rows {
     }
     var free: [Int: [Int]] = [:]
     for step in chain.steps {
-      let reads = read(by: step)
-      var ending = Set(reads).filter { b in endsHere(b) && uses[b] == reads.count { $0 == b } }
+      var reads: [Int: Int] = [:]
+      for b in read(by: step) { reads[b, default: 0] += 1 }
+      let ending = reads.keys.filter { endsHere($0) && uses[$0] == reads[$0] }
+      var replaceable = Replaceable(ending, step, home)
       for target in step.writes {
         let b = owner[target]
         guard slot[b] == nil, first[b] == s, buffers[b].result == nil,
           buffers[b].rows == chain.rows, case .step = buffers[b].source
         else { continue }
-        if let source = ending.filter({ isReplaced($0, by: target, step) }).min() {
-          ending.remove(source)
+        if let source = replaceable.take(buffers[b].bytes, by: target, buffers) {
           slot[b] = slot[source]
         } else {
           slot[b] = free[buffers[b].bytes]?.popLast() ?? newSlot(buffers[b].bytes, s)
@@ -160,15 +161,6 @@ private struct Rows {
     return slots.count - 1
   }
 
-  /// Whether a step can write to where a buffer is that it reads: element by element, before it writes.
-  private func isReplaced(_ source: Int, by target: Int, _ step: Step) -> Bool {
-    guard case .map(let map) = step.work, buffers[source].bytes == buffers[owner[target]].bytes
-    else { return false }
-    return step.reads.allSatisfy {
-      home[$0.buffer] != source || map.readsInPlace($0.buffer, until: target)
-    }
-  }
-
   /// The memory of all that was placed; what only one chain uses lies together.
   var blocks: [(buffers: [(buffer: Int, offset: Int)], size: Int, first: Int, last: Int)] {
     var result: [(buffers: [(buffer: Int, offset: Int)], size: Int, first: Int, last: Int)] = []
@@ -184,6 +176,42 @@ private struct Rows {
       }
     }
     return result
+  }
+}
+
+/// Buffers that a step reads for the last time, and can write to where they are: element by element, before it writes.
+private struct Replaceable {
+  /// What the step has not read yet, and the last instruction that does; the first of these at the end.
+  private var waiting: [(buffer: Int, reader: Int)] = []
+  /// What it has read, by size.
+  private var free: [Int: [Int]] = [:]
+  /// Which instruction writes each buffer.
+  private var writers: [Int: Int] = [:]
+  /// The instruction that was looked at last.
+  private var reached = 0
+
+  init(_ ending: [Int], _ step: Step, _ home: [Int]) {
+    guard !ending.isEmpty, case .map(let map) = step.work else { return }
+    let lastReaders = map.lastReaders
+    var readers: [Int: Int] = [:]
+    for read in step.reads {
+      let b = home[read.buffer]
+      readers[b] = Swift.max(readers[b] ?? -1, lastReaders[read.buffer] ?? -1)
+    }
+    waiting = ending.map { ($0, readers[$0] ?? .max) }.filter { $0.reader < .max }
+      .sorted { ($1.reader, $1.buffer) < ($0.reader, $0.buffer) }
+    for (k, instruction) in map.instructions.enumerated() { writers[instruction.output] = k }
+  }
+
+  /// One of so many bytes for what an instruction writes; none for what an earlier one writes than the last time.
+  mutating func take(_ bytes: Int, by target: Int, _ buffers: [Buffer]) -> Int? {
+    guard let writer = writers[target], writer >= reached else { return nil }
+    reached = writer
+    while let next = waiting.last, next.reader <= writer {
+      free[buffers[next.buffer].bytes, default: []].append(next.buffer)
+      waiting.removeLast()
+    }
+    return free[bytes]?.popLast()
   }
 }
 

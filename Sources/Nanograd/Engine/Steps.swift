@@ -181,19 +181,27 @@ extension Step {
 }
 
 extension Map {
-  /// Whether a buffer is read in the order in which another is written, and not after.
-  func readsInPlace(_ source: Int, until target: Int) -> Bool {
-    guard let store = instructions.firstIndex(where: { $0.output == target }) else { return false }
+  /// For each buffer that is read, the last instruction that does; the largest number there is, if it is not read in
+  /// the order in which results are written.
+  var lastReaders: [Int: Int] {
+    var lastReader = [Int](repeating: -1, count: inputs.count)
+    for (k, instruction) in instructions.enumerated() {
+      for case .input(let i) in instruction.operands { lastReader[i] = k }
+    }
     let dense = shape.strides
-    for (i, input) in inputs.enumerated() where input.buffer == source {
+    var result: [Int: Int] = [:]
+    for (input, last) in zip(inputs, lastReader) {
       let isInOrder =
         input.offset == 0
         && (0..<shape.rank).allSatisfy { shape[$0] == 1 || input.strides[$0] == dense[$0] }
-      let isReadLater = instructions[(store + 1)...].contains { instruction in
-        instruction.operands.contains { if case .input(i) = $0 { true } else { false } }
-      }
-      if !isInOrder || isReadLater { return false }
+      result[input.buffer] = Swift.max(result[input.buffer] ?? -1, isInOrder ? last : .max)
     }
-    return true
+    return result
+  }
+
+  /// Whether a buffer is read in the order in which another is written, and not after.
+  func readsInPlace(_ source: Int, until target: Int) -> Bool {
+    guard let store = instructions.firstIndex(where: { $0.output == target }) else { return false }
+    return lastReaders[source] ?? -1 <= store
   }
 }
