@@ -30,7 +30,7 @@ static void make_graph(int tensors) {
 }
 
 /* More than a tensor's share of a list, and less than the tensor itself. */
-enum { least = 128, most = 256, few = 1000, many = 20000, bound = 4096 };
+enum { least = 128, most = 256, few = 1000, many = 100000, bound = 32768 };
 
 static void test_kept_for_the_next(void **state) {
   (void)state;

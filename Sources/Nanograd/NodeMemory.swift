@@ -37,8 +37,8 @@ package enum NodeMemory {
     /// tensor. ctests/test_nodes.c looks whether they are served.
     @inline(__always)
     package static var sizes: ClosedRange<Int> { 169...184 }
-    /// As many as the step of a large network has, or 800 KB.
-    private static let most = 4096
+    /// As many as a recurrent network has over thousands of steps, or 6 MB, a tenth of what is kept of data.
+    private static let most = 32_768
 
     /// One more than the key of each thread's shelf; 0 before there is one. Not a constant made at first use: the
     /// language would look each time whether it is made, which takes longer than all the rest.
