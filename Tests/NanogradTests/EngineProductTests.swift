@@ -108,4 +108,44 @@ final class EngineProductTests: EngineTestCase {
       first = first ?? bytes
     }
   }
+
+  /// Products that threads share by columns: of a row, alone and in layers, and of few rows or as many as columns, as
+  /// they lie and transposed.
+  func testTheSameBitsWhereThreadsShareColumns() throws {
+    for dtype in [DType.float32, .float64] {
+      var cases: [(name: String, root: Tensor)] = []
+      for (rows, depth, columns) in [
+        (1, 300, 1000), (1, 5, 70_001), (32, 256, 769), (96, 100, 200), (130, 60, 130),
+      ] {
+        let a = try random([rows, depth], dtype)
+        let b = try random([depth, columns], dtype, seed: 2)
+        let (c, d) = try (
+          random([depth, rows], dtype, seed: 3), random([columns, depth], dtype, seed: 4)
+        )
+        let name = "\(rows) × \(depth) × \(columns)"
+        cases += try [
+          (name, matmul(a, b)), (name + " TN", matmul(transpose(c), b)),
+          (name + " NT", matmul(a, transpose(d))),
+          (name + " TT", matmul(transpose(c), transpose(d))),
+          (name + " twice", matmul(a, b) + matmul(transpose(c), transpose(d))),
+        ]
+      }
+      var h = try random([1, 520], dtype)
+      for layer in 1...3 {
+        let w = try random([520, 520], dtype, seed: UInt64(layer))
+        h = try tanh(matmul(h, w) * 0.1 + random([520], dtype, seed: 9))
+      }
+      cases.append(("layers", h))
+      for (name, root) in cases {
+        var first: [UInt8]?
+        for threads in [1, 2, 3, 7] {
+          try setNumberOfThreads(threads)
+          let bytes = try planned([root]).values.map(\.bytes)[0]
+          if let first { XCTAssertEqual(bytes, first, "\(name), \(threads) threads") }
+          first = first ?? bytes
+        }
+        try assertPlanIsPlain([root], tolerance: dtype == .float32 ? 1e-5 : 1e-12, name)
+      }
+    }
+  }
 }

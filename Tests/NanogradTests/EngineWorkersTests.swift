@@ -150,7 +150,8 @@ final class EngineWorkersTests: EngineTestCase {
   func testDivision() {
     func chain(_ rows: Int, _ cost: Double, least: Int = 1) -> Plan.Run {
       Plan.Run(
-        rows: rows, loops: StepLoops([]), cost: cost, leastRows: least, isDense: least > 1)
+        rows: rows, loops: StepLoops([]), cost: cost, leastRows: least, grain: least > 1 ? 8 : 1,
+        isDense: least > 1)
     }
     func owner(of row: Int, chain: Int, _ division: Division) -> Int? {
       let task = division.tasks.firstIndex { $0.chain == chain && $0.rows.contains(row) }

@@ -48,8 +48,11 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
   private let contract = T.kernels.contract
   private let packRows = T.kernels.packRows
   private let kernels = T.kernels
-  private let columns: Int
   private let isRow: Bool
+  private let allRows: Range<Int>
+  private let columns: Int
+  /// Of how many columns a row of the loop is, where that is cut by columns.
+  private let columnsAtOnce: Int?
   private let blocks: [Block]
   private let terms: [Term]
   private let hasPanels: Bool
@@ -58,9 +61,11 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
   /// Rows of A that are taken through them.
   private let chunk: Int
 
-  init(_ contraction: Contraction) {
+  init(_ contraction: Contraction, columnsAtOnce: Int?) {
+    isRow = contraction.isRow
+    allRows = 0..<contraction.rows
     columns = contraction.columns
-    isRow = contraction.rows == 1
+    self.columnsAtOnce = columnsAtOnce
     var blocks: [Block] = []
     var terms: [Term] = []
     for block in contraction.blocks {
@@ -150,8 +155,13 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
         next = self.stretch(after: stretch)
       }
     }
-    if !hasPanels {
-      for block in blocks { runDirectly(block, rows, context, workspace) }
+    guard !hasPanels else { return }
+    if let columnsAtOnce {
+      let start = rows.lowerBound * columnsAtOnce
+      let end = Swift.min(rows.upperBound * columnsAtOnce, columns)
+      for block in blocks { runDirectly(block, allRows, start..<end, context, workspace) }
+    } else {
+      for block in blocks { runDirectly(block, rows, 0..<columns, context, workspace) }
     }
   }
 
@@ -250,30 +260,48 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
   }
 
   private func runDirectly(
-    _ block: Block, _ rows: Range<Int>, _ context: Context, _ workspace: UnsafeMutablePointer<T>
+    _ block: Block, _ rows: Range<Int>, _ columns: Range<Int>, _ context: Context,
+    _ workspace: UnsafeMutablePointer<T>
   ) {
-    let target = context.pointer(block.target, T.self) + rows.lowerBound * columns
+    let start = rows.lowerBound * self.columns + columns.lowerBound
+    let target = context.pointer(block.target, T.self) + start
     for t in block.terms {
       let term = terms[t]
       let a = UnsafePointer(
         context.pointer(term.a, T.self) + term.offsetA + rows.lowerBound * term.rowStrideA)
-      let b = UnsafePointer(context.pointer(term.b, T.self) + term.offsetB)
+      let b = UnsafePointer(
+        context.pointer(term.b, T.self) + term.offsetB + columns.lowerBound * term.columnStrideB)
       let accumulates = block.accumulates || t > block.terms.lowerBound
-      // Which kernel it is may depend on the whole product alone, not on the rows of a thread.
-      if columns == 1 {
+      // Which kernel it is may depend on the whole product alone, not on the part of a thread.
+      if self.columns == 1 {
         kernels.matrixVector(
           rows.count, term.depth, a, term.rowStrideA, term.columnStrideA, b, term.rowStrideB,
           target, accumulates, workspace)
       } else if isRow {
         kernels.matrixVector(
-          columns, term.depth, b, term.columnStrideB, term.rowStrideB, a, term.columnStrideA,
+          columns.count, term.depth, b, term.columnStrideB, term.rowStrideB, a, term.columnStrideA,
           target, accumulates, workspace)
       } else {
         kernels.matmul(
-          rows.count, columns, term.depth, a, term.rowStrideA, term.columnStrideA,
-          b, term.rowStrideB, term.columnStrideB, target, columns, accumulates, workspace)
+          rows.count, columns.count, term.depth, a, term.rowStrideA, term.columnStrideA,
+          b, term.rowStrideB, term.columnStrideB, target, self.columns, accumulates, workspace)
       }
     }
+  }
+}
+
+extension Contraction {
+  /// How many columns are kept together where a loop of this alone is better cut by columns than by rows: each thread
+  /// then packs, or fetches, a part of B and all of A. Nil where it is not.
+  var columnsAtOnce: Int? {
+    guard !hasPanels, columns > 1 else { return nil }
+    if isRow { return 64 }
+    // Tiles of several vectors have too few to a part.
+    let isWide = dtype == .float32 ? Float.kernels.readsInPlace : Double.kernels.readsInPlace
+    // Of a transposed A, all is more to read.
+    let isTransposed = blocks.contains { $0.products.contains { $0.a.strides[1] != 1 } }
+    let least = Swift.max(isTransposed ? 2 * rows : rows, rows < 64 ? 512 : 0)
+    return !isWide && columns >= least ? 64 / dtype.size : nil
   }
 }
 

@@ -12,6 +12,8 @@ final class Plan: @unchecked Sendable {
     /// How many rows a block should have at least: every one reads all of a product's B, or even packs it. With 64,
     /// not 32, for a B that is packed already, panels came from the second-level cache half as often.
     let leastRows: Int
+    /// Rows that are worth keeping together: whole register tiles of matrix products.
+    let grain: Int
     /// Whether most of its time goes to products. They compute much with each byte that another thread left in its
     /// core's caches.
     let isDense: Bool
@@ -21,8 +23,6 @@ final class Plan: @unchecked Sendable {
 
     /// The number of blocks for some threads, and the rows of each; `all`: what all chains of the segment cost.
     func blocks(_ threads: Int, all: Double) -> (count: Int, rows: Int) {
-      // Rows that are worth keeping together: whole register tiles of matrix products.
-      let grain = leastRows > 1 ? 8 : 1
       guard threads > 1, cost > leastCost, rows > grain else { return (1, rows) }
       // In all, several for each thread, so that none waits long for another that is slower.
       let share = (rows + threads - 1) / threads
@@ -126,7 +126,7 @@ final class Plan: @unchecked Sendable {
     of chain: Chain, _ lowering: Lowering, _ shared: Set<Int>
   ) throws -> Run {
     var rows = chain.rows ?? 1
-    var leastRows = 1
+    var (leastRows, grain) = (1, 1)
     var products = 0.0
     let loops: [StepLoop] = try chain.steps.map { step in
       switch step.work {
@@ -134,10 +134,13 @@ final class Plan: @unchecked Sendable {
         return map.dtype == .float32
           ? MapLoop<Float>(map, shared: shared) : MapLoop<Double>(map, shared: shared)
       case .contraction(let contraction):
+        let width = chain.steps.count == 1 ? contraction.columnsAtOnce : nil
+        if let width { rows = (contraction.columns + width - 1) / width } else { grain = 8 }
         leastRows = Swift.max(leastRows, contraction.hasPanels ? 64 : rows)
         let loop =
           contraction.dtype == .float32
-          ? ContractionLoop<Float>(contraction) : ContractionLoop<Double>(contraction)
+          ? ContractionLoop<Float>(contraction, columnsAtOnce: width)
+          : ContractionLoop<Double>(contraction, columnsAtOnce: width)
         products += loop.cost
         return loop
       case .pack(let factor, let dtype, let target):
@@ -168,7 +171,7 @@ final class Plan: @unchecked Sendable {
     let cost = loops.reduce(0) { $0 + $1.cost }
     return Run(
       rows: rows, loops: StepLoops(loops), cost: cost, leastRows: leastRows,
-      isDense: products > cost / 2)
+      grain: grain, isDense: products > cost / 2)
   }
 
   /// Bytes that the plan keeps between runs, for one thread.

@@ -59,9 +59,10 @@ extension Lowering {
         .init(
           target: target, accumulates: false, products: try products.map { try product($0) })
       ])
+    let isLoop = contraction.isRow && contraction.elementsOfB >= Contraction.leastOfLoop
     steps.append(
       Step(
-        work: .contraction(contraction), rows: rows, reads: reads(of: contraction),
+        work: .contraction(contraction), rows: isLoop ? nil : rows, reads: reads(of: contraction),
         writes: [target]))
     var sum = dense(target, node.shape)
     for term in rest {
