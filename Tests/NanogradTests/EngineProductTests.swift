@@ -109,8 +109,8 @@ final class EngineProductTests: EngineTestCase {
     }
   }
 
-  /// Products that threads share by columns: of a row, alone and in layers, and of few rows or as many as columns, as
-  /// they lie and transposed.
+  /// Products that threads share by columns: of a row, alone, in layers and in a recurrence, and of few rows or as many
+  /// as columns, as they lie and transposed.
   func testTheSameBitsWhereThreadsShareColumns() throws {
     for dtype in [DType.float32, .float64] {
       var cases: [(name: String, root: Tensor)] = []
@@ -136,6 +136,11 @@ final class EngineProductTests: EngineTestCase {
         h = try tanh(matmul(h, w) * 0.1 + random([520], dtype, seed: 9))
       }
       cases.append(("layers", h))
+      // One matrix for all, which is packed: a panel is whose turn it is, whatever vectors it has.
+      let u = try random([530, 530], dtype)
+      var state = try random([1, 530], dtype, seed: 2)
+      for _ in 1...4 { state = try tanh(matmul(state, u) * 0.1) }
+      cases.append(("states", state))
       for (name, root) in cases {
         var first: [UInt8]?
         for threads in [1, 2, 3, 7] {

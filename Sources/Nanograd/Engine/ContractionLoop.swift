@@ -139,9 +139,13 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
   @_specialize(where T == Double)
   override func run(_ rows: Range<Int>, _ context: Context, _ scratch: UnsafeMutableRawPointer) {
     let workspace = scratch.assumingMemoryBound(to: T.self)
-    let count = hasPanels ? T.kernels.panelCount(columns) : 0
-    for first in stride(from: 0, to: count, by: panelsTogether) {
-      let panels = first..<first + Swift.min(panelsTogether, count - first)
+    guard hasPanels else { return runDirectly(rows, context, workspace) }
+    let all = columnsAtOnce == nil ? 0..<T.kernels.panelCount(columns) : rows
+    let rows = columnsAtOnce == nil ? rows : allRows
+    var first = all.lowerBound
+    while first < all.upperBound {
+      let panels = first..<first + Swift.min(panelsTogether, all.upperBound - first)
+      first = panels.upperBound
       var next = stretch(after: nil)
       while let stretch = next {
         for block in blocks {
@@ -155,7 +159,11 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
         next = self.stretch(after: stretch)
       }
     }
-    guard !hasPanels else { return }
+  }
+
+  private func runDirectly(
+    _ rows: Range<Int>, _ context: Context, _ workspace: UnsafeMutablePointer<T>
+  ) {
     if let columnsAtOnce {
       let start = rows.lowerBound * columnsAtOnce
       let end = Swift.min(rows.upperBound * columnsAtOnce, columns)
@@ -292,11 +300,14 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
 
 extension Contraction {
   /// How many columns are kept together where a loop of this alone is better cut by columns than by rows: each thread
-  /// then packs, or fetches, a part of B and all of A. Nil where it is not.
+  /// then packs, or fetches, a part of B and all of A. Nil where it is not. Of one row there is nothing else to cut.
   var columnsAtOnce: Int? {
+    if isRow && hasPanels {
+      return dtype == .float32 ? Float.kernels.panelWidth : Double.kernels.panelWidth
+    }
     guard !hasPanels, columns > 1 else { return nil }
     if isRow { return 64 }
-    // Tiles of several vectors have too few to a part.
+    // For tiles of several vectors it has not been measured.
     let isWide = dtype == .float32 ? Float.kernels.readsInPlace : Double.kernels.readsInPlace
     // Of a transposed A, all is more to read.
     let isTransposed = blocks.contains { $0.products.contains { $0.a.strides[1] != 1 } }
