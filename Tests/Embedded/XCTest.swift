@@ -39,6 +39,12 @@ public func XCTAssertEqual(_ a: Double, _ b: Double, _ message: @autoclosure () 
   if a != b { XCTFail("\(a) is not \(b): \(message())") }
 }
 
+public func XCTAssertEqual<T: Equatable>(
+  _ a: [T], _ b: [T], _ message: @autoclosure () -> String
+) {
+  if a != b { XCTFail("arrays are not equal: \(message())") }
+}
+
 public func XCTAssertEqual(
   _ a: Double, _ b: Double, accuracy: Double, _ message: @autoclosure () -> String
 ) {
