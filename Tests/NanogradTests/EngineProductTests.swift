@@ -143,7 +143,7 @@ final class EngineProductTests: EngineTestCase {
       cases.append(("states", state))
       for (name, root) in cases {
         var first: [UInt8]?
-        for threads in [1, 2, 3, 7] {
+        for threads in [1, 2, 3, 7, 64] {
           try setNumberOfThreads(threads)
           let bytes = try planned([root]).values.map(\.bytes)[0]
           if let first { XCTAssertEqual(bytes, first, "\(name), \(threads) threads") }

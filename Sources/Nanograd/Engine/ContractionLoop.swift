@@ -48,7 +48,6 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
   private let contract = T.kernels.contract
   private let packRows = T.kernels.packRows
   private let kernels = T.kernels
-  private let isRow: Bool
   private let allRows: Range<Int>
   private let columns: Int
   /// Of how many columns a row of the loop is, where that is cut by columns.
@@ -62,7 +61,6 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
   private let chunk: Int
 
   init(_ contraction: Contraction, columnsAtOnce: Int?) {
-    isRow = contraction.isRow
     allRows = 0..<contraction.rows
     columns = contraction.columns
     self.columnsAtOnce = columnsAtOnce
@@ -285,7 +283,7 @@ final class ContractionLoop<T: FloatElement>: StepLoop {
         kernels.matrixVector(
           rows.count, term.depth, a, term.rowStrideA, term.columnStrideA, b, term.rowStrideB,
           target, accumulates, workspace)
-      } else if isRow {
+      } else if allRows.count == 1 {
         kernels.matrixVector(
           columns.count, term.depth, b, term.columnStrideB, term.rowStrideB, a, term.columnStrideA,
           target, accumulates, workspace)
@@ -302,17 +300,15 @@ extension Contraction {
   /// How many columns are kept together where a loop of this alone is better cut by columns than by rows: each thread
   /// then packs, or fetches, a part of B and all of A. Nil where it is not. Of one row there is nothing else to cut.
   var columnsAtOnce: Int? {
-    if isRow && hasPanels {
-      return dtype == .float32 ? Float.kernels.panelWidth : Double.kernels.panelWidth
+    if hasPanels {
+      let width = dtype == .float32 ? Float.kernels.panelWidth : Double.kernels.panelWidth
+      return rows == 1 ? width : nil
     }
-    guard !hasPanels, columns > 1 else { return nil }
-    if isRow { return 64 }
-    // For tiles of several vectors it has not been measured.
-    let isWide = dtype == .float32 ? Float.kernels.readsInPlace : Double.kernels.readsInPlace
-    // Of a transposed A, all is more to read.
+    if rows == 1 { return columns > 1 ? 64 : nil }
+    // For tiles of several vectors it has not been measured. Of a transposed A, all is more to read.
     let isTransposed = blocks.contains { $0.products.contains { $0.a.strides[1] != 1 } }
     let least = Swift.max(isTransposed ? 2 * rows : rows, rows < 64 ? 512 : 0)
-    return !isWide && columns >= least ? 64 / dtype.size : nil
+    return !dtype.hasWideTiles && columns >= least ? 64 / dtype.size : nil
   }
 }
 

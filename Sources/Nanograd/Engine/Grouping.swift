@@ -157,12 +157,19 @@ extension Lowering {
   }
 }
 
+extension DType {
+  /// Whether kernels have tiles of several vectors, which leave time to read operands where they are.
+  var hasWideTiles: Bool {
+    self == .float32 ? Float.kernels.readsInPlace : Double.kernels.readsInPlace
+  }
+}
+
 extension Factor {
   /// Whether panels of it can be read where it is: its columns lie side by side, whole vectors of them.
   fileprivate func isReadInPlace(_ dtype: DType) -> Bool {
     let vector = 64 / dtype.size
     let stride = view.strides[0]
-    return (dtype == .float32 ? Float.kernels.readsInPlace : Double.kernels.readsInPlace)
+    return dtype.hasWideTiles
       && view.strides[1] == 1 && view.offset % vector == 0 && columns % vector == 0
       && stride > 0 && stride % vector == 0 && spreads(stride, elementSize: dtype.size)
   }
@@ -193,12 +200,10 @@ extension Contraction {
     if product.b.strides[1] == 1 {
       // A kernel of narrow tiles packs B on its way. It may do so where an element is but one chain, which has the same
       // bits in all kernels.
-      let readsInPlace =
-        dtype == .float32 ? Float.kernels.readsInPlace : Double.kernels.readsInPlace
       let isOneChain =
         block.products.count == 1 && !block.accumulates
         && product.depth <= Contraction.stretchDepth
-      if !readsInPlace && product.a.strides[1] == 1 && isOneChain { return false }
+      if !dtype.hasWideTiles && product.a.strides[1] == 1 && isOneChain { return false }
       return rows >= 192 && product.depth > Contraction.mostDepthPackedByEach
     }
     // A transposed B for few rows is read where it is.

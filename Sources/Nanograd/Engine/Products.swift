@@ -59,11 +59,10 @@ extension Lowering {
         .init(
           target: target, accumulates: false, products: try products.map { try product($0) })
       ])
-    let isLoop = contraction.isRow && contraction.elementsOfB >= Contraction.leastOfLoop
     steps.append(
       Step(
-        work: .contraction(contraction), rows: isLoop ? nil : rows, reads: reads(of: contraction),
-        writes: [target]))
+        work: .contraction(contraction), rows: contraction.isLongRow ? nil : rows,
+        reads: reads(of: contraction), writes: [target]))
     var sum = dense(target, node.shape)
     for term in rest {
       guard let view = views[term] else { continue }

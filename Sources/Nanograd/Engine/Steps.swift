@@ -142,15 +142,12 @@ struct Contraction {
   let columns: Int
   var blocks: [Block]
 
-  /// How many elements of B make the product of a row and a matrix a loop of its own, which threads share by
-  /// columns: it takes tens of microseconds then, and to wait for each other takes one.
-  static var leastOfLoop: Double { 0x1p18 }
-
-  var isRow: Bool { rows == 1 }
-
-  /// Of views there may be so many that no integer holds it.
-  var elementsOfB: Double {
-    blocks.reduce(0) { $1.products.reduce($0) { $0 + Double(columns) * Double($1.depth) } }
+  /// Whether it is the product of a row and so much of a matrix that it had better be a loop of its own, which threads
+  /// share by columns: it takes tens of microseconds then, and to wait for each other takes one.
+  var isLongRow: Bool {
+    // Of views there may be so many that no integer holds the sum.
+    let depth = blocks.reduce(0) { $1.products.reduce($0) { $0 + Double($1.depth) } }
+    return rows == 1 && depth * Double(columns) >= 0x1p18
   }
 
   /// Whether every B is read by panels.
